@@ -1,0 +1,183 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/segmentio/encoding/json"
+)
+
+// Alert is one revision of what is known of one scan. An alert is opened once,
+// updated while it grows, and closed once; all its revisions share the ID, and
+// the highest revision says everything. Its wire form is JSON.
+type Alert struct {
+	ID       string   `json:"id"`       // hash of tenant, source, rule and pane of the first contact
+	Revision uint32   `json:"revision"` // 1 for the opening, then 2, 3, ...
+	State    State    `json:"state"`
+	Reason   string   `json:"reason"` // why this revision was written
+	Kind     Kind     `json:"kind"`
+	Severity Severity `json:"severity"`
+	MITRE    []string `json:"mitre"` // ATT&CK technique ids
+
+	Source    netip.Addr `json:"source"`
+	Internal  bool       `json:"internal"` // the source lies in a configured internal prefix
+	FirstSeen time.Time  `json:"first_seen"`
+	LastSeen  time.Time  `json:"last_seen"`
+
+	Verdict
+	Scale
+	Evidence
+	Origin Origin `json:"origin"`
+}
+
+// Verdict is the rule that fired and how far it went.
+type Verdict struct {
+	Rule        string   `json:"rule"`      // such as "horizontal"
+	Window      Duration `json:"window"`    // the horizon over which the rule counted
+	Threshold   uint32   `json:"threshold"` // distinct failed targets that it takes
+	Confidence  string   `json:"confidence"`
+	Orientation string   `json:"orientation"` // which rule said who started it
+}
+
+// Scale is how much was touched over the whole window.
+type Scale struct {
+	Hosts   Count  `json:"hosts"`
+	Ports   Count  `json:"ports"`
+	Pairs   Count  `json:"pairs"` // distinct (address, port, protocol)
+	Flows   uint64 `json:"flows"`
+	Packets uint64 `json:"packets"` // as exported, not scaled by sampling
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Evidence is what an analyst looks at next.
+type Evidence struct {
+	Targets     []netip.Addr      `json:"targets"`            // a sample
+	TopPorts    []PortCount       `json:"top_ports"`          // most hosts first
+	SourcePorts []uint16          `json:"source_ports"`       // those that a third or more of the flows share
+	Outcomes    map[string]uint64 `json:"outcomes"`           // flows by what they say
+	Exporters   []netip.Addr      `json:"exporters"`          // who reported it
+	Sampling    uint32            `json:"sampling,omitempty"` // the coarsest rate, where any sampled
+	Answered    []Endpoint        `json:"answered,omitempty"` // probed first, then held a session with
+}
+
+// PortCount is one port and on how many hosts it was tried.
+type PortCount struct {
+	Port  uint16 `json:"port"`
+	Proto string `json:"proto"`
+	Hosts uint64 `json:"hosts"`
+}
+
+// Endpoint is one address, port and protocol.
+type Endpoint struct {
+	Addr  netip.Addr `json:"addr"`
+	Port  uint16     `json:"port"`
+	Proto string     `json:"proto"`
+}
+
+// Origin says where the raw flows can be read again.
+type Origin struct {
+	Topic       string `json:"topic,omitempty"`
+	Partition   int32  `json:"partition"`
+	FirstOffset int64  `json:"first_offset"`
+	LastOffset  int64  `json:"last_offset"`
+}
+
+// Count is a number of distinct things with its error.
+type Count struct {
+	Count  uint64  `json:"count"`
+	Exact  bool    `json:"exact"`
+	Stderr float64 `json:"stderr"` // standard error in the unit of Count; 0 when exact
+}
+
+// String returns the count as a person writes it: 12, or ~12007±97.
+func (c Count) String() string {
+	if c.Exact {
+		return fmt.Sprintf("%d", c.Count)
+	}
+	return fmt.Sprintf("~%d±%.0f", c.Count, c.Stderr)
+}
+
+// State is where an alert is in its life.
+type State string
+
+// The states; Open and Close come once each.
+const (
+	Open   State = "open"
+	Update State = "update"
+	Close  State = "close"
+)
+
+// Kind is the shape of a scan.
+type Kind string
+
+// The shapes.
+const (
+	Vertical   Kind = "vertical"   // many ports of one host
+	Horizontal Kind = "horizontal" // one port, or few, on many hosts
+	Block      Kind = "block"      // many by many
+	Mixed      Kind = "mixed"      // crossed a threshold, has none of these shapes
+	Sweep      Kind = "sweep"      // ICMP to many hosts
+	Protocols  Kind = "protocols"  // many IP protocols of one host
+)
+
+// Severity is how soon a person should look.
+type Severity string
+
+// The severities, least first.
+const (
+	Low      Severity = "low"
+	Medium   Severity = "medium"
+	High     Severity = "high"
+	Critical Severity = "critical"
+)
+
+// Duration is a time.Duration whose JSON is the shortest usual form: "5m", "48h".
+type Duration time.Duration
+
+// String returns d without zero parts: 5m, not 5m0s.
+func (d Duration) String() string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// MarshalText writes what String returns.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// AppendAlert appends the wire form of a to b.
+func AppendAlert(b []byte, a *Alert) ([]byte, error) {
+	b, err := json.Append(b, a, 0)
+	if err != nil {
+		return b, fmt.Errorf("encode alert %s: %w", a.ID, err)
+	}
+	return b, nil
+}
+
+// ParseAlert reads one alert; fields that it does not know are skipped.
+func ParseAlert(b []byte) (*Alert, error) {
+	a := new(Alert)
+	if err := json.Unmarshal(b, a); err != nil {
+		return nil, fmt.Errorf("decode alert: %w", err)
+	}
+	if a.ID == "" || a.Revision == 0 {
+		return nil, fmt.Errorf("decode alert: id or revision is missing")
+	}
+	return a, nil
+}
+
+// MessageID is the name of one revision: NATS drops a second message that has it.
+func (a *Alert) MessageID() string { return fmt.Sprintf("%s.%d", a.ID, a.Revision) }

@@ -1,0 +1,178 @@
+package schema
+
+import "net/netip"
+
+// Flow is one flow record as an exporter reported it, later turned round where
+// that was needed so that Src is who started the conversation.
+//
+// Everything that has a direction stands in Src or Dst, so turning a flow round
+// is swapping the two. A record of one direction (NetFlow v5 and most of v9)
+// has counts in one of them only.
+type Flow struct {
+	Exporter Exporter
+
+	Received   Time // when the datagram arrived: the arrival clock, never a window's
+	Start, End Time // first and last packet: event time
+
+	Src, Dst Side
+
+	Proto    uint8 // IP protocol number
+	ICMPType uint8 // for ICMP and ICMPv6 only
+	ICMPCode uint8
+
+	TOS       uint8
+	TTL       uint8
+	Forward   uint8 // forwardingStatus, IPFIX element 89
+	EndReason uint8 // flowEndReason, IPFIX element 136
+	Event     uint8 // firewallEvent, IPFIX element 233: 3 is denied
+
+	Initiator   Initiator   // what the exporter itself says
+	Orientation Orientation // how it was decided who Src is
+	Swapped     bool        // Src and Dst were exchanged on the way
+}
+
+// Exporter says where a record came from and how it was sampled.
+type Exporter struct {
+	Addr     netip.Addr
+	Type     FlowType
+	Domain   uint32 // observation domain (IPFIX), source id (v9), engine type and id (v5)
+	Sequence uint32 // of the datagram
+	Sampling uint32 // one packet in this many was looked at; 0 and 1 mean all or not said
+}
+
+// Side is one end of a flow and what that end sent.
+type Side struct {
+	Addr      netip.Addr
+	Packets   uint64 // sent by this side, not scaled by the sampling rate
+	Bytes     uint64
+	AS        uint32
+	Interface uint32
+	Port      uint16 // only for protocols that have ports, see HasPorts
+	TCPFlags  uint16 // of this side's packets, ORed over the flow
+	VLAN      uint16
+	Mask      uint8 // prefix length of the route to Addr
+}
+
+// FlowType is goflow2's FlowType enumeration.
+type FlowType uint8
+
+// The kinds of record that exporters send.
+const (
+	FlowUnknown FlowType = iota
+	SFlow5
+	NetFlowV5
+	NetFlowV9
+	IPFIX
+)
+
+var flowTypeNames = [...]string{"FLOWUNKNOWN", "SFLOW_5", "NETFLOW_V5", "NETFLOW_V9", "IPFIX"}
+
+// String returns goflow2's name of t.
+func (t FlowType) String() string {
+	if int(t) < len(flowTypeNames) {
+		return flowTypeNames[t]
+	}
+	return flowTypeNames[FlowUnknown]
+}
+
+// ParseFlowType is the inverse of String; a name it does not know is FlowUnknown.
+func ParseFlowType(s string) FlowType {
+	for t, name := range flowTypeNames {
+		if name == s {
+			return FlowType(t)
+		}
+	}
+	return FlowUnknown
+}
+
+// Initiator is what an exporter says of who started a flow: biflowDirection
+// (IPFIX 239), initiator and responder counters (231, 232, 298, 299), or the
+// reverse elements of RFC 5103.
+type Initiator uint8
+
+// Who started it, in the exporter's own words.
+const (
+	InitiatorUnknown Initiator = iota
+	InitiatorSrc
+	InitiatorDst
+)
+
+// Orientation says which rule decided that Src started a flow.
+type Orientation uint8
+
+// The rules in the order in which they are asked; the first that answers wins.
+const (
+	OrientNone     Orientation = iota // no rule answered: Src is whom the exporter calls the source
+	OrientExporter                    // the exporter says so
+	OrientFlags                       // TCP flags
+	OrientReverse                     // the reverse record was seen
+	OrientService                     // a well-known service port
+)
+
+var orientationNames = [...]string{"none", "exporter", "flags", "reverse", "service-port"}
+
+// String returns the name that alerts use.
+func (o Orientation) String() string {
+	if int(o) < len(orientationNames) {
+		return orientationNames[o]
+	}
+	return orientationNames[OrientNone]
+}
+
+// TCP control bits (RFC 9293 section 3.1, RFC 3168 section 6.1).
+const (
+	FIN = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+// IP protocol numbers that are treated by name.
+const (
+	ICMP    = 1
+	TCP     = 6
+	UDP     = 17
+	DCCP    = 33
+	ICMPv6  = 58
+	SCTP    = 132
+	UDPLite = 136
+)
+
+// HasPorts reports whether proto carries port numbers in its header. For every
+// other protocol a port field is something else: a zero, or the type and code
+// of an ICMP message.
+func HasPorts(proto uint8) bool {
+	switch proto {
+	case TCP, UDP, SCTP, DCCP, UDPLite:
+		return true
+	}
+	return false
+}
+
+// Swap exchanges everything that has a direction. Swapping twice changes nothing.
+func (f *Flow) Swap() {
+	f.Src, f.Dst = f.Dst, f.Src
+	f.Swapped = !f.Swapped
+	switch f.Initiator {
+	case InitiatorSrc:
+		f.Initiator = InitiatorDst
+	case InitiatorDst:
+		f.Initiator = InitiatorSrc
+	}
+}
+
+// EventTime is the instant at which the flow counts: its first packet, or the
+// best that is known where the exporter does not say.
+func (f *Flow) EventTime() Time {
+	switch {
+	case f.Start != 0:
+		return f.Start
+	case f.End != 0:
+		return f.End
+	}
+	return f.Received
+}

@@ -1,0 +1,69 @@
+package schema
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+)
+
+// Topics, groups and the stream carry the version of what is in them: a change
+// that an older reader could not skip over gets a new name.
+const (
+	FlowsTopic    = "scanhound.flows.v1"
+	AlertsTopic   = "scanhound.alerts.v1"
+	DetectorGroup = "scanhound-detector.v1"
+	AlerterGroup  = "scanhound-alerter.v1"
+
+	AlertStream   = "SCAN_ALERTS"
+	AlertSubjects = "alerts.scan.>"
+)
+
+// Subject returns the NATS subject of an alert: alerts.scan.KIND.SEVERITY.SITE.
+// Addresses stay out of it, they would make a subject for each.
+func Subject(a *Alert, site string) string {
+	return "alerts.scan." + string(a.Kind) + "." + string(a.Severity) + "." + token(site)
+}
+
+// token makes s one token of a subject.
+func token(s string) string {
+	if s == "" {
+		return "default"
+	}
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '.', '*', '>', ' ', '\t', '\r', '\n':
+			return '_'
+		}
+		return r
+	}, s)
+}
+
+// Partition returns the partition of n that holds all flows of a source. The
+// addresses of one IPv6 /64 share a partition, so that the union of a /64 can
+// be kept in one place; an IPv4 address and its IPv4-mapped form are one.
+//
+// The function is part of the wire form: changing it moves every source.
+func Partition(source netip.Addr, n int) int {
+	if n <= 1 {
+		return 0
+	}
+	var key uint64
+	if source.Is4() || source.Is4In6() {
+		a := source.As4()
+		key = uint64(binary.BigEndian.Uint32(a[:]))
+	} else {
+		a := source.As16()
+		key = binary.BigEndian.Uint64(a[:8]) ^ 1<<63
+	}
+	return int(Mix64(key) % uint64(n))
+}
+
+// Mix64 is the finalizer of splitmix64 (Steele, Lea, Flood: "Fast splittable
+// pseudorandom number generators", 2014): a bijection whose every output bit
+// depends on every input bit.
+func Mix64(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
