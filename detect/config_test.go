@@ -1,0 +1,64 @@
+package detect_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scanhound/scanhound/detect"
+)
+
+func TestTheDefaultsOfTheCommandLineAreTheDefaults(t *testing.T) {
+	var cfg detect.Config
+	parser, err := kong.New(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(detect.DefaultConfig(), cfg); diff != "" {
+		t.Errorf("(-DefaultConfig +tags)\n%s", diff)
+	}
+}
+
+func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
+	for want, change := range map[string]func(*detect.Config){
+		"window 30m0s: give 1h to 192h":             func(c *detect.Config) { c.Window = 30 * time.Minute },
+		"vertical: 2 thresholds: give 4":            func(c *detect.Config) { c.Vertical = []uint32{1, 2} },
+		"sweep: threshold 0: give 2 to 1000":        func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
+		"failure-ratio 2: give a share from 0 to 1": func(c *detect.Config) { c.FailureRatio = 2 },
+		"udp-factor 0":                               func(c *detect.Config) { c.UDPFactor = 0 },
+		"max-sources 0: give 1 or more":              func(c *detect.Config) { c.MaxSources = 0 },
+		"max-skew 0s: give a positive duration":      func(c *detect.Config) { c.MaxSkew = 0 },
+		"block: threshold 5000: give 2 to 1000":      func(c *detect.Config) { c.Block = []uint32{50, 75, 100, 5000} },
+		"horizontal-internal: 0 thresholds: give 4,": func(c *detect.Config) { c.HorizontalIn = nil },
+	} {
+		cfg := detect.DefaultConfig()
+		change(&cfg)
+		if _, err := detect.New(cfg); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	if cfg := detect.DefaultConfig(); cfg.Validate() != nil {
+		t.Error("the defaults are refused")
+	}
+}
+
+func TestEveryFateOfAFlowHasAName(t *testing.T) {
+	seen := map[string]bool{}
+	stats := newDetector(t, nil).Stats()
+	for name := range stats.Fates {
+		if name == "" || seen[name] {
+			t.Errorf("fate %q", name)
+		}
+		seen[name] = true
+	}
+	if len(seen) < reflect.TypeFor[detect.Stats]().NumField()-6 {
+		t.Errorf("only %d fates", len(seen))
+	}
+}

@@ -1,0 +1,129 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// evidence is what a track's flows add up to since its last alert closed.
+type evidence struct {
+	flows, packets, bytes uint64
+
+	first, last             schema.Time
+	firstOffset, lastOffset int64
+
+	outcomes  [len(outcomeNames)]uint32
+	oriented  [5]uint32 // by schema.Orientation
+	ports     [4]sourcePort
+	exporters []netip.Addr // at most maxExporters
+	sampling  uint32
+}
+
+const maxExporters = 8
+
+// sourcePort is one candidate for a source port that most flows share
+// (Misra and Gries, 1982: what more than a fifth of all flows use survives).
+type sourcePort struct {
+	port  uint16
+	count uint32 // a lower bound
+}
+
+func (e *evidence) add(f *schema.Flow, t schema.Time, o outcome, offset int64) {
+	if e.flows == 0 {
+		e.first, e.firstOffset = t, offset
+	}
+	e.flows++
+	e.packets += f.Src.Packets
+	e.bytes += f.Src.Bytes
+	e.first, e.last = min(e.first, t), max(e.last, t)
+	e.lastOffset = offset
+	for i := range e.outcomes {
+		if o>>i&1 != 0 {
+			e.outcomes[i]++
+		}
+	}
+	e.oriented[f.Orientation]++
+	e.sampling = max(e.sampling, f.Exporter.Sampling)
+	if schema.HasPorts(f.Proto) {
+		e.sourcePort(f.Src.Port)
+	}
+	if len(e.exporters) < maxExporters && !slices.Contains(e.exporters, f.Exporter.Addr) && f.Exporter.Addr.IsValid() {
+		e.exporters = append(e.exporters, f.Exporter.Addr)
+	}
+}
+
+func (e *evidence) sourcePort(port uint16) {
+	free := -1
+	for i := range e.ports {
+		switch p := &e.ports[i]; {
+		case p.count > 0 && p.port == port:
+			p.count++
+			return
+		case p.count == 0:
+			free = i
+		}
+	}
+	if free >= 0 {
+		e.ports[free] = sourcePort{port, 1}
+		return
+	}
+	for i := range e.ports {
+		e.ports[i].count--
+	}
+}
+
+// commonPorts are the source ports that at least a fifth of the flows share:
+// tools keep one, ordinary clients take a fresh one for each connection.
+func (e *evidence) commonPorts() []uint16 {
+	common := []uint16{}
+	for _, p := range e.ports {
+		if p.count > 0 && uint64(p.count)*5 >= e.flows && e.flows >= 10 {
+			common = append(common, p.port)
+		}
+	}
+	slices.Sort(common)
+	return common
+}
+
+// orientation is the rule that decided for most flows who started them.
+func (e *evidence) orientation() schema.Orientation {
+	most := 0
+	for i, n := range e.oriented {
+		if n > e.oriented[most] {
+			most = i
+		}
+	}
+	return schema.Orientation(most)
+}
+
+func (e *evidence) outcomeCounts() map[string]uint64 {
+	counts := map[string]uint64{}
+	for i, n := range e.outcomes {
+		if n > 0 {
+			counts[outcomeNames[i]] = uint64(n)
+		}
+	}
+	return counts
+}
+
+// confidence says how much the flows themselves prove.
+func (e *evidence) confidence() string {
+	count := func(o outcome) (n uint32) {
+		for i, c := range e.outcomes {
+			if o>>i&1 != 0 {
+				n += c
+			}
+		}
+		return n
+	}
+	certain, guessed := count(failed|stealth|echo), count(flagless|weak|refused)
+	switch {
+	case certain < guessed && e.outcomes[0] == 0:
+		return "low"
+	case e.sampling > 1, e.orientation() == schema.OrientNone:
+		return "medium"
+	}
+	return "high"
+}

@@ -1,0 +1,97 @@
+package detect_test
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// mixture is scans of every shape among ordinary traffic, in the order of time.
+func mixture(seed uint64) []schema.Flow {
+	r := rand.New(rand.NewPCG(seed, 1))
+	var flows []schema.Flow
+	scan := func(who int, f []schema.Flow) {
+		delay := time.Duration(r.Int64N(int64(2 * time.Minute)))
+		for i := range f {
+			f[i].Src.Addr = target(1<<20 + who)
+			f[i].Start, f[i].End, f[i].Received = f[i].Start.Add(delay), f[i].End.Add(delay), f[i].Received.Add(delay)
+		}
+		flows = append(flows, f...)
+	}
+	scan(1, verticalScan(40+r.IntN(300), 100*time.Millisecond))
+	scan(2, horizontalScan(60+r.IntN(300), 22, 100*time.Millisecond))
+	scan(3, blockScan(10+r.IntN(10), 30, 50*time.Millisecond))
+	for i := range 2000 {
+		after := time.Duration(r.Int64N(int64(3 * time.Minute)))
+		if who := target(1<<21 + r.IntN(50)); i%10 == 0 {
+			flows = append(flows, syn(who, target(r.IntN(5)), 443, after))
+		} else {
+			flows = append(flows, session(who, target(r.IntN(200)), 443, after))
+		}
+	}
+	slices.SortStableFunc(flows, func(a, b schema.Flow) int { return cmp.Compare(a.Start, b.Start) })
+	return flows
+}
+
+// outcomeOf is what must not depend on the order in which flows arrive.
+type finding struct {
+	source string
+	kind   schema.Kind
+	hosts  schema.Count
+	ports  schema.Count
+	pairs  schema.Count
+}
+
+func findings(alerts []schema.Alert) (found []finding) {
+	for _, a := range finals(alerts) {
+		found = append(found, finding{a.Source.String(), a.Kind, a.Hosts, a.Ports, a.Pairs})
+	}
+	slices.SortFunc(found, func(a, b finding) int { return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.kind, b.kind)) })
+	return found
+}
+
+func TestAnyOrderAndAnyDuplicatesGiveTheSameAlertedSourcesClassesAndCounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		flows := mixture(seed)
+		want := findings(alertsOf(t, newDetector(t, nil), flows))
+		r := rand.New(rand.NewPCG(seed, 2))
+		for range len(flows) / 3 {
+			flows = append(flows, flows[r.IntN(len(flows))])
+		}
+		r.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
+		got := findings(alertsOf(t, newDetector(t, nil), flows))
+		if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(finding{})); diff != "" {
+			t.Fatalf("seed %d (-in order +shuffled)\n%s", seed, diff)
+		}
+		if len(want) != 3 {
+			t.Fatalf("seed %d: %d scans found, want 3: %v", seed, len(want), want)
+		}
+	})
+}
+
+func TestTheSameOrderGivesTheSameAlertsHoweverItIsCutIntoBatches(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		flows := mixture(rapid.Uint64().Draw(t, "seed"))
+		one, many := newDetector(t, nil), newDetector(t, nil)
+		want := slices.Clone(one.Observe(flows, 0))
+		var got []schema.Alert
+		for len(flows) > 0 {
+			n := min(rapid.IntRange(1, 500).Draw(t, "batch"), len(flows))
+			got = append(got, many.Observe(flows[:n], 0)...)
+			flows = flows[n:]
+		}
+		want, got = append(want, one.Finish("end")...), append(got, many.Finish("end")...)
+		if diff := gocmp.Diff(want, got, cmpopts.EquateComparable(exporter)); diff != "" {
+			t.Fatalf("(-at once +in batches)\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,199 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// measured is what a scan has touched over the window.
+type measured struct {
+	scale    schema.Scale
+	shape    shape
+	contacts []contact // of the scan, or of a sample of it, by time
+	outline  *outline
+	weight   uint64
+}
+
+// measure counts. It takes a pass over the track's sets, and half a
+// millisecond for each count that is an estimate.
+func (sc *scan) measure(d *Detector) measured {
+	t, w := sc.track, d.clock.at()
+	m := measured{outline: newOutline(), weight: t.failed.weight()}
+	var everything uint64
+	for _, set := range []*contacts{&t.failed, &t.other} {
+		if set == &t.other && set.level != t.failed.level {
+			continue // samples of different depth do not add up; the sketches have it
+		}
+		for i := range set.list {
+			c := &set.list[i]
+			if c.stamp.isTold() || c.stamp.seconds() < w.oldest {
+				continue
+			}
+			counted := c.bits.isProbe() || c.bits&answered == 0
+			if counted {
+				everything++
+			}
+			if sc.scope.has(c) && (counted || !sc.scope.all) {
+				m.contacts = append(m.contacts, *c)
+				m.outline.add(c)
+			}
+		}
+	}
+	slices.SortFunc(m.contacts, func(a, b contact) int { return byTime(&a, &b) })
+	m.shape = m.outline.shape()
+	m.count(t, &w, everything)
+	return m
+}
+
+// count fills in the scale: from the sets where they are complete, else from
+// the sketches, in proportion to the share of the sample that is in scope.
+func (m *measured) count(t *track, w *windowAt, everything uint64) {
+	e := &t.evidence
+	m.scale = schema.Scale{Flows: e.flows, Packets: e.packets, Bytes: e.bytes}
+	if m.weight == 1 {
+		m.scale.Pairs = schema.Count{Count: m.shape.pairs, Exact: true}
+		m.scale.Hosts = schema.Count{Count: m.shape.hosts, Exact: true}
+		m.scale.Ports = schema.Count{Count: m.shape.ports, Exact: true}
+	} else {
+		share := float64(m.shape.pairs) / float64(max(everything, 1))
+		m.scale.Pairs = scaled(t.sketch.pairs.count(w.nowPane, w.panes), share)
+		m.scale.Hosts = within(t.sketch.hosts.count(w.nowPane, w.panes), share, m.shape.hosts, m.scale.Pairs)
+		m.scale.Ports = within(t.sketch.ports.count(w.nowPane, w.panes), share, m.shape.ports, m.scale.Pairs)
+		m.shape.pairs, m.shape.hosts, m.shape.ports = m.scale.Pairs.Count, m.scale.Hosts.Count, m.scale.Ports.Count
+	}
+	if t.kind == trackEchoes || t.kind == trackProtocols {
+		m.scale.Ports = schema.Count{Exact: true}
+	}
+}
+
+// nearlyAll: so much of the sample is in scope that the whole counts.
+const nearlyAll = 0.98
+
+func scaled(c schema.Count, share float64) schema.Count {
+	if share >= nearlyAll {
+		return c
+	}
+	n := float64(c.Count) * share
+	return schema.Count{Count: uint64(math.Round(n)), Stderr: math.Ceil(n * 0.05)}
+}
+
+// within is the count of hosts or ports of a part: what the sample holds where
+// that is few, since few are all seen; else in proportion.
+func within(c schema.Count, share float64, seen uint64, pairs schema.Count) schema.Count {
+	if share >= nearlyAll {
+		return c
+	}
+	if seen <= fewContacts {
+		return schema.Count{Count: seen}
+	}
+	part := scaled(c, share)
+	part.Count = min(max(part.Count, seen), pairs.Count)
+	return part
+}
+
+// kind is the scan's shape, or where it has none what its rule looks for.
+func (m *measured) kind(sc *scan) schema.Kind {
+	switch sc.track.kind {
+	case trackEchoes:
+		return schema.Sweep
+	case trackProtocols:
+		return schema.Protocols
+	}
+	if k := m.shape.kind(); k != schema.Mixed {
+		return k
+	}
+	if sc.scope.all {
+		return schema.Mixed
+	}
+	return familyKinds[sc.crossing.family]
+}
+
+// say appends the next revision of sc to what Observe returns.
+func (d *Detector) say(sc *scan, state schema.State, reason string) {
+	m := sc.measure(d)
+	e, x := &sc.track.evidence, &sc.crossing
+	sc.revision++
+	if state == schema.Open && len(m.contacts) > 0 {
+		sc.first = min(sc.first, m.contacts[0].stamp.time())
+	}
+	window := schema.Duration(time.Duration(d.rules.spans[x.horizon]) * time.Second)
+	a := schema.Alert{
+		ID: sc.id, Revision: sc.revision, State: state, Reason: reason, Kind: m.kind(sc),
+		Source: sc.source.addr, Internal: sc.source.internal,
+		FirstSeen: sc.first.Std(), LastSeen: sc.last.Std(),
+		Verdict: schema.Verdict{
+			Rule: x.family.String(), Window: window, Threshold: uint32(x.threshold),
+			Confidence: e.confidence(), Orientation: e.orientation().String(),
+		},
+		Scale: m.scale,
+		Evidence: schema.Evidence{
+			Targets: m.targets(), TopPorts: m.outline.topPorts(m.weight), SourcePorts: e.commonPorts(),
+			Outcomes: e.outcomeCounts(), Exporters: slices.Clone(e.exporters),
+			Answered: slices.Clone(sc.sessions),
+		},
+		Origin: schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
+	}
+	if e.sampling > 1 {
+		a.Sampling = e.sampling
+	}
+	a.Severity = d.severity(sc, &m, a.Confidence)
+	a.MITRE = d.technique(sc)
+	size := sc.track.size()
+	sc.said = said{at: d.clock.now, pairs: m.scale.Pairs.Count, size: size, kind: a.Kind, exporters: len(e.exporters)}
+	sc.said.again = size + (jump-1)*sc.said.pairs
+	d.stats.Revisions++
+	d.alerts = append(d.alerts, a)
+}
+
+// Samples of targets: so many of the first, of the last, and of the rest.
+const (
+	endTargets  = 5
+	someTargets = 10
+)
+
+// targets is a sample that is the same on every replay: the first, the last,
+// and those of the rest whose hash is smallest.
+func (m *measured) targets() []netip.Addr {
+	var addrs []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for i := range m.contacts {
+		if a := m.contacts[i].target(); !seen[a] {
+			seen[a] = true
+			addrs = append(addrs, a)
+		}
+	}
+	if len(addrs) <= 2*endTargets+someTargets {
+		return append([]netip.Addr{}, addrs...)
+	}
+	middle := slices.Clone(addrs[endTargets : len(addrs)-endTargets])
+	rank := func(a netip.Addr) uint64 {
+		b := a.As16()
+		return hashAddr(&b)
+	}
+	slices.SortFunc(middle, func(a, b netip.Addr) int {
+		if rank(a) < rank(b) {
+			return -1
+		}
+		return 1
+	})
+	return slices.Concat(addrs[:endTargets], middle[:someTargets], addrs[len(addrs)-endTargets:])
+}
+
+func reasonCrossed(x *crossing) string {
+	window := "the window"
+	if h := horizons[x.horizon]; h > 0 {
+		window = schema.Duration(h).String()
+	}
+	return fmt.Sprintf("%d failed targets within %s reach the %s threshold of %d", x.count, window, x.family, x.threshold)
+}
+
+func reasonGrown(from, to uint64) string { return fmt.Sprintf("grown from %d to %d pairs", from, to) }
+
+func reasonSession(e *schema.Endpoint) string {
+	return fmt.Sprintf("got in: a session with %s %s/%d, which it had probed", e.Addr, e.Proto, e.Port)
+}

@@ -1,0 +1,94 @@
+package detect
+
+import (
+	"slices"
+	"time"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// horizons are the spans over which targets are counted; the last is the window.
+var horizons = [4]time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour, 0}
+
+// fastHorizons: a scan that crosses none but these closes after an hour of quiet.
+const fastHorizons = 2
+
+// family is what a rule counts of a key.
+type family uint8
+
+const (
+	vertical   family = iota // ports of one host
+	horizontal               // hosts on one port
+	block                    // pairs, many by many
+	sweep                    // hosts that got an ICMP request
+	protocols                // IP protocols of one host
+)
+
+var familyKinds = [...]schema.Kind{schema.Vertical, schema.Horizontal, schema.Block, schema.Sweep, schema.Protocols}
+
+func (f family) String() string { return string(familyKinds[f]) }
+
+// Evidence that an ordinary exchange leaves too counts only in these numbers
+// (lone ACK, FIN+ACK, SYN+ACK; an RST that nobody asked for).
+const (
+	faintPorts = 100
+	faintHosts = 500
+)
+
+// minSample is how many contacts of a key a sample must hold before its
+// estimate can cross a threshold: one contact that stands for 64 proves nothing.
+const minSample = 8
+
+// rules are the thresholds of a Config, ready to be asked.
+type rules struct {
+	cfg   *Config
+	spans [len(horizons)]uint32 // seconds
+
+	smallest int // contacts with which any rule can fire
+}
+
+func newRules(cfg *Config) rules {
+	r := rules{cfg: cfg}
+	for i, h := range horizons {
+		if h == 0 || h > cfg.Window {
+			h = cfg.Window
+		}
+		r.spans[i] = uint32(h / time.Second)
+	}
+	r.smallest = int(slices.Min(slices.Concat(cfg.Vertical, cfg.HorizontalEx, cfg.HorizontalIn, cfg.Block, cfg.Sweep, cfg.Protocols)))
+	return r
+}
+
+// threshold returns how many distinct targets of the key of c cross at horizon h.
+func (r *rules) threshold(f family, h int, c *contact, internal bool) uint64 {
+	var t uint32
+	switch f {
+	case vertical:
+		t = r.cfg.Vertical[h]
+	case horizontal:
+		if t = r.cfg.HorizontalEx[h]; internal {
+			t = r.cfg.HorizontalIn[h]
+		}
+		if slices.Contains(r.cfg.BusyPorts, c.port) {
+			t *= r.cfg.BusyFactor
+		}
+	case block:
+		t = r.cfg.Block[h]
+	case sweep:
+		return uint64(r.cfg.Sweep[h])
+	case protocols:
+		return uint64(r.cfg.Protocols[h])
+	}
+	if c.proto == schema.UDP {
+		t *= r.cfg.UDPFactor
+	}
+	return uint64(t)
+}
+
+// faint returns how many targets of the key cross when the evidence is weak.
+func (f family) faint() uint64 {
+	if f == vertical {
+		return faintPorts
+	}
+	return faintHosts
+}

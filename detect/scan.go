@@ -1,0 +1,250 @@
+package detect
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// scan is one open alert: a source has at most one for each family and track.
+type scan struct {
+	source *source
+	track  *track
+	scope  scope
+
+	id       string
+	revision uint32
+	crossing crossing
+	slow     bool // a threshold of a day or more was crossed: it may pause for long
+
+	first, last schema.Time // of its own contacts
+	said        said
+	sessions    []schema.Endpoint // probed, then held a session with
+}
+
+// said is what the last revision told.
+type said struct {
+	at        schema.Time
+	pairs     uint64
+	size      uint64 // of the track, at that time
+	again     uint64 // the size at which growth is looked at again
+	kind      schema.Kind
+	exporters int
+	settled   bool // nothing was touched since
+}
+
+// scope is what of a track a scan is about.
+type scope struct {
+	all   bool
+	hosts [][16]byte
+	ports []portKey
+}
+
+// maxScope is how many keys a scope lists before it is simply everything.
+const maxScope = 64
+
+func (s *scope) has(c *contact) bool {
+	return s.all || slices.Contains(s.ports, c.portKey()) || slices.Contains(s.hosts, c.addr)
+}
+
+// add widens the scope by the key that crossed.
+func (s *scope) add(x *crossing) {
+	switch x.family {
+	case vertical, protocols:
+		s.hosts = append(s.hosts, x.contact.addr)
+	case horizontal, sweep:
+		s.ports = append(s.ports, x.contact.portKey())
+	case block:
+		s.all = true
+	}
+	if len(s.hosts)+len(s.ports) > maxScope {
+		*s = scope{all: true}
+	}
+}
+
+// The life of an alert, in event time.
+const (
+	updateEvery = 15 * time.Minute // at most, but for a jump in size or a session
+	settleAfter = 15 * time.Minute // quiet for so long: the totals are worth telling
+	closeFast   = time.Hour
+	closeSlow   = 24 * time.Hour
+
+	jump     = 4    // told at once when the pairs are so many times what was said last
+	growth   = 2    // told after updateEvery
+	settling = 1.25 // told when it went quiet
+	idPane   = 5 * time.Minute
+	maxKnown = 16 // sessions that are listed
+)
+
+// id is the same for every detector that sees the same flows, and another for
+// every alert: a track has one open alert a family, and since moves on when one closes.
+func (d *Detector) id(s *source, t *track, f family) string {
+	b := append([]byte(d.cfg.Tenant), 0)
+	b, _ = s.addr.AppendBinary(b) // it never fails
+	b = append(b, byte(f), byte(t.kind))
+	b = binary.BigEndian.AppendUint64(b, uint64(t.since)/uint64(idPane))
+	h := xxh3.Hash128(b).Bytes()
+	return hex.EncodeToString(h[:])
+}
+
+// cross handles a contact that made a rule fire: it belongs to an open scan, or opens one.
+func (d *Detector) cross(s *source, t *track, x crossing, at schema.Time) {
+	for _, sc := range t.scans {
+		if sc.crossing.family == x.family {
+			sc.join(&x)
+			return
+		}
+	}
+	if len(t.scans) > 0 {
+		if x.family == block || t.failedShape(0).kind() == schema.Block {
+			d.widen(t, &x)
+			return
+		}
+		for _, sc := range t.scans {
+			if t.overlap(&key{x.family, x.contact}, &sc.scope) >= 0.5 {
+				sc.join(&x)
+				return
+			}
+		}
+	}
+	sc := &scan{
+		source: s, track: t, crossing: x, id: d.id(s, t, x.family),
+		first: at, last: at,
+	}
+	sc.join(&x)
+	t.scans = append(t.scans, sc)
+	d.open = append(d.open, sc)
+	d.stats.Opened++
+	d.say(sc, schema.Open, reasonCrossed(&x))
+}
+
+func (sc *scan) join(x *crossing) {
+	sc.scope.add(x)
+	sc.slow = sc.slow || x.horizon >= fastHorizons
+}
+
+// widen makes the oldest open scan of the track one of everything: what looked
+// like a single port or host was the beginning of a block.
+func (d *Detector) widen(t *track, x *crossing) {
+	sc := t.scans[0]
+	sc.join(x)
+	sc.scope = scope{all: true}
+	for _, other := range slices.Clone(t.scans[1:]) {
+		d.close(other, "merged into "+sc.id)
+	}
+	if sc.said.kind != schema.Block && sc.measure(d).shape.kind() == schema.Block {
+		d.say(sc, schema.Update, "became a block scan")
+	}
+}
+
+// overlap is the share of k's failed contacts that lie in s.
+func (t *track) overlap(k *key, s *scope) float64 {
+	var all, in float64
+	for i := range t.failed.list {
+		if c := &t.failed.list[i]; k.has(c) {
+			all++
+			if s.has(c) {
+				in++
+			}
+		}
+	}
+	return in / max(all, 1)
+}
+
+// touch tells the open scans of a track that c was contacted at t.
+func (d *Detector) touch(tr *track, c *contact, t schema.Time, session *schema.Endpoint) {
+	for _, sc := range tr.scans {
+		if !sc.scope.has(c) {
+			continue
+		}
+		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
+		sc.said.settled = false
+		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
+			sc.sessions = append(sc.sessions, *session)
+			d.say(sc, schema.Update, reasonSession(session))
+			continue
+		}
+		if size := tr.size(); size >= sc.said.again {
+			pairs := sc.measure(d).scale.Pairs.Count
+			if pairs >= jump*sc.said.pairs {
+				d.say(sc, schema.Update, reasonGrown(sc.said.pairs, pairs))
+				continue
+			}
+			sc.said.again = size + max(jump*sc.said.pairs-pairs, 1)
+		}
+	}
+}
+
+// due looks at every open scan whose time may have come.
+func (d *Detector) due(now schema.Time) {
+	for _, sc := range slices.Clone(d.open) {
+		quiet := now.Sub(sc.last)
+		after := closeFast
+		if sc.slow {
+			after = closeSlow
+		}
+		switch {
+		case quiet >= after:
+			d.close(sc, "quiet for "+schema.Duration(after).String())
+		case quiet >= settleAfter && !sc.said.settled:
+			d.settle(sc)
+		case now.Sub(sc.said.at) >= updateEvery:
+			d.refresh(sc)
+		}
+	}
+}
+
+// settle tells the totals of a scan that went quiet, if they are news.
+func (d *Detector) settle(sc *scan) {
+	m := sc.measure(d)
+	if float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind || len(sc.track.evidence.exporters) > sc.said.exporters {
+		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
+	}
+	sc.said.settled = true
+}
+
+// refresh tells what changed since the last revision. Measuring is not cheap,
+// so it waits for a change that can be seen without.
+func (d *Detector) refresh(sc *scan) {
+	exporter := len(sc.track.evidence.exporters) > sc.said.exporters
+	if !exporter && sc.track.size() < sc.said.size+sc.said.size/4+1 {
+		return
+	}
+	switch m := sc.measure(d); {
+	case exporter:
+		d.say(sc, schema.Update, "another exporter saw it")
+	case m.kind(sc) != sc.said.kind:
+		d.say(sc, schema.Update, "became "+string(m.kind(sc)))
+	case m.scale.Pairs.Count >= growth*sc.said.pairs:
+		d.say(sc, schema.Update, reasonGrown(sc.said.pairs, m.scale.Pairs.Count))
+	}
+}
+
+// close tells the totals and forgets the scan. What it was about will not be
+// told of again unless it is touched again.
+func (d *Detector) close(sc *scan, reason string) {
+	d.say(sc, schema.Close, reason)
+	d.stats.Closed++
+	t := sc.track
+	for _, set := range []*contacts{&t.failed, &t.other} {
+		for i := range set.list {
+			if c := &set.list[i]; sc.scope.has(c) {
+				c.stamp |= told
+			}
+		}
+	}
+	t.scans = slices.DeleteFunc(t.scans, func(o *scan) bool { return o == sc })
+	d.open = slices.DeleteFunc(d.open, func(o *scan) bool { return o == sc })
+	t.since = 0
+	if len(t.scans) == 0 {
+		t.evidence = evidence{}
+		if t.sketch != nil {
+			t.sketch = new(sketches)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// wormPorts are those that worms spread by: an internal host that sweeps them
+// outside is infected more likely than curious.
+var wormPorts = []uint16{22, 23, 445, 3389, 5555}
+
+// severity is how soon a person should look.
+func (d *Detector) severity(sc *scan, m *measured, confidence string) schema.Severity {
+	if len(sc.sessions) > 0 {
+		return schema.Critical
+	}
+	s := d.bySides(sc, m)
+	if s == schema.High && (confidence == "low" || sc.track.evidence.sampling > 1) {
+		return schema.Medium
+	}
+	return s
+}
+
+func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
+	switch {
+	case len(d.cfg.Internal) == 0:
+		return schema.Medium // nobody told what is ours
+	case !sc.source.internal:
+		return schema.Low
+	case d.mostlyInternal(m):
+		return schema.High
+	}
+	for k := range m.outline.ports {
+		if slices.Contains(wormPorts, k.port) {
+			return schema.High
+		}
+	}
+	return schema.Medium
+}
+
+func (d *Detector) mostlyInternal(m *measured) bool {
+	n := 0
+	for i := range m.contacts {
+		if d.isInternal(m.contacts[i].target()) {
+			n++
+		}
+	}
+	return 2*n >= len(m.contacts)
+}
+
+func (d *Detector) isInternal(a netip.Addr) bool {
+	for _, p := range d.cfg.Internal {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// technique returns the MITRE ATT&CK ids (enterprise matrix, v17): T1018 remote
+// system discovery, T1046 network service discovery, T1595.001 scanning IP blocks.
+func (d *Detector) technique(sc *scan) []string {
+	switch {
+	case len(d.cfg.Internal) > 0 && !sc.source.internal:
+		return []string{"T1595.001"}
+	case sc.track.kind == trackEchoes:
+		return []string{"T1018"}
+	}
+	return []string{"T1046"}
+}

@@ -1,0 +1,166 @@
+package detect_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
+)
+
+// oriented runs flows through ingest's orientation, a datagram of ten at a time.
+func oriented(flows []schema.Flow) []schema.Flow {
+	p := detect.NewPairing(1024, detect.ServicePorts[:])
+	for i := 0; i < len(flows); i += 10 {
+		p.Orient(flows[i:min(i+10, len(flows))])
+	}
+	return flows
+}
+
+// reply is the answering side's own record.
+func reply(f schema.Flow, packets uint64, flags uint16) schema.Flow {
+	f.Src.Addr, f.Dst.Addr = f.Dst.Addr, f.Src.Addr
+	f.Src.Port, f.Dst.Port = f.Dst.Port, f.Src.Port
+	f.Src.Packets, f.Src.Bytes, f.Src.TCPFlags = packets, packets*60, flags
+	f.Orientation = schema.OrientNone
+	return f
+}
+
+func TestOrdinaryTrafficIsSilent(t *testing.T) {
+	server := netip.MustParseAddr("203.0.113.53")
+	each := func(n int, f func(i int, after time.Duration) []schema.Flow) (flows []schema.Flow) {
+		for i := range n {
+			flows = append(flows, f(i, time.Duration(i)*50*time.Millisecond)...)
+		}
+		return flows
+	}
+	for _, c := range []struct {
+		name  string
+		flows []schema.Flow
+	}{
+		{"a resolver with its answers", each(5000, func(i int, at time.Duration) []schema.Flow {
+			q := udp(server, target(i), 53, at)
+			return []schema.Flow{q, reply(q, 1, 0)}
+		})},
+		{"a DNS server whose queries were not seen", each(5000, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{reply(udp(target(i%50), server, 53, at), 1, 0)}
+		})},
+		{"a web server whose requests were not seen", each(5000, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{reply(syn(target(i), server, 443, at), 5, schema.SYN|schema.ACK|schema.PSH|schema.FIN)}
+		})},
+		{"SYN-ACK backscatter to thousands of hosts", each(5000, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{reply(syn(target(i), server, 8443, at), 1, schema.SYN|schema.ACK)}
+		})},
+		{"RST backscatter", each(5000, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{reply(syn(target(i), server, 80, at), 1, schema.RST|schema.ACK)}
+		})},
+		{"thousands of retries to one dead database", each(5000, func(_ int, at time.Duration) []schema.Flow {
+			return []schema.Flow{syn(server, target(1), 5432, at)}
+		})},
+		{"a proxy with 97 % good sessions", each(3000, func(i int, at time.Duration) []schema.Flow {
+			if i%33 == 0 {
+				return []schema.Flow{syn(server, target(i), 443, at)}
+			}
+			return []schema.Flow{session(server, target(i), 443, at)}
+		})},
+		{"traceroute", each(90, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{udp(server, target(1), uint16(33434+i), at)}
+		})},
+		{"mDNS and broadcast", each(500, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{
+				udp(server, netip.AddrFrom4([4]byte{224, 0, byte(i), 251}), 5353, at),
+				udp(server, netip.MustParseAddr("255.255.255.255"), uint16(1000+i), at),
+			}
+		})},
+		{"clients that tear idle sessions down", each(2000, func(i int, at time.Duration) []schema.Flow {
+			f := contactOf(target(1), server, schema.TCP, 8080, at)
+			f.Src.Port, f.Src.TCPFlags = uint16(32768+i), schema.RST
+			return []schema.Flow{f}
+		})},
+		{"a SYN flood from spoofed sources", each(20000, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{syn(netip.AddrFrom4([4]byte{byte(i >> 8), 7, byte(i), 9}), server, 80, at)}
+		})},
+		{"an answering service on an unlisted port", each(500, func(i int, at time.Duration) []schema.Flow {
+			return []schema.Flow{reply(udp(target(i%20), server, 27015, at), 1, 0)}
+		})},
+		{"a service on an unlisted port that answers a NAT gateway", each(500, func(i int, at time.Duration) []schema.Flow {
+			f := contactOf(server, target(1), schema.UDP, uint16(40000+i), at)
+			f.Src.Port = 27015
+			return []schema.Flow{f}
+		})},
+		{"ICMP errors and echo replies", each(500, func(i int, at time.Duration) []schema.Flow {
+			unreachable, echo := ping(server, target(i), at), ping(server, target(i), at)
+			unreachable.ICMPType, echo.ICMPType = 3, 0
+			return []schema.Flow{unreachable, echo}
+		})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			flows := c.flows
+			for i := range flows {
+				if flows[i].Dst.Packets == 0 {
+					flows[i].Orientation = schema.OrientNone
+				}
+			}
+			for _, a := range alertsOf(t, newDetector(t, nil), oriented(flows)) {
+				t.Errorf("%s %s of %s: %s", a.State, a.Kind, a.Source, a.Reason)
+			}
+		})
+	}
+}
+
+func TestAScannerIsSeenThroughItsVictimsRefusalsAloneAndThenOnlyWithManyOfThem(t *testing.T) {
+	refusals := func(n int) (flows []schema.Flow) {
+		for i := range n {
+			f := reply(syn(scanner, target(1), uint16(1+i), time.Duration(i)*time.Second), 1, schema.RST|schema.ACK)
+			f.Dst.Port = 51515
+			flows = append(flows, f)
+		}
+		return oriented(flows)
+	}
+	if alerts := alertsOf(t, newDetector(t, nil), refusals(99)); len(alerts) != 0 {
+		t.Errorf("99 refusals: %s", alerts[0].Reason)
+	}
+	closed := finals(alertsOf(t, newDetector(t, nil), refusals(150)))
+	if len(closed) != 1 || closed[0].Source != scanner || closed[0].Confidence != "low" {
+		t.Errorf("150 refusals: %+v", closed)
+	}
+}
+
+func TestAFutureOrAncientClockIsCountedAndMovesNothing(t *testing.T) {
+	d := newDetector(t, nil)
+	week := syn(scanner, target(1), 22, 7*24*time.Hour)
+	week.Received = noon
+	none := syn(scanner, target(1), 22, 0)
+	none.Start, none.End, none.Received = 0, 0, 0
+	old := syn(scanner, target(1), 22, -49*time.Hour)
+	for _, f := range []schema.Flow{syn(scanner, target(1), 22, 0), week, none, old} {
+		d.Observe([]schema.Flow{f}, 0)
+	}
+	s := d.Stats()
+	if s.Early != 1 || s.Timeless != 1 || s.Late != 1 || s.Counted != 1 {
+		t.Errorf("%+v", s)
+	}
+	if now := d.Now(); !now.Equal(noon.Std()) {
+		t.Errorf("the clock stands at %v", now)
+	}
+	checkSum(t, d)
+}
+
+func TestAFloodOfSpoofedSourcesEvictsNoScannerThatAlerted(t *testing.T) {
+	const room = 1000
+	d := newDetector(t, func(c *detect.Config) { c.MaxSources = room })
+	d.Observe(verticalScan(60, time.Second), 0)
+	for i := range 20 * room {
+		src := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
+		d.Observe([]schema.Flow{syn(src, target(1), 80, time.Minute)}, 0)
+	}
+	s := d.Stats()
+	if s.Sources != room || s.Evicted != 19*room+1 {
+		t.Errorf("%d sources held, %d evicted", s.Sources, s.Evicted)
+	}
+	if closed := d.Finish("end"); len(closed) != 1 || closed[0].Source != scanner || closed[0].Ports.Count != 60 {
+		t.Errorf("the scanner is gone: %+v", closed)
+	}
+	checkSum(t, d)
+}

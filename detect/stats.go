@@ -1,0 +1,58 @@
+package detect
+
+// Stats says what became of every flow: Consumed is the sum of Counted,
+// Silenced, Skipped and the three of the clock.
+type Stats struct {
+	Consumed uint64
+	Counted  uint64
+	Silenced [guardCount]uint64 // by guard
+	Skipped  uint64             // no room for another source
+	Early    uint64             // further ahead of its arrival than the allowed skew
+	Late     uint64             // before the window
+	Timeless uint64
+
+	Sources   uint64 // held now
+	Evicted   uint64 // sources that made room for another
+	Expired   uint64 // sources of which the window has nothing left
+	Opened    uint64 // alerts
+	Closed    uint64
+	Revisions uint64 // opens, updates and closes together
+}
+
+func (s *Stats) refused(a admission) {
+	switch a {
+	case tooEarly:
+		s.Early++
+	case tooLate:
+		s.Late++
+	default:
+		s.Timeless++
+	}
+}
+
+// Stats returns what was counted since New.
+func (d *Detector) Stats() Stats {
+	s := d.stats
+	s.Sources = uint64(len(d.table.list))
+	s.Evicted, s.Expired = d.table.evicted, d.table.expired
+	return s
+}
+
+// Fates yields every fate of a flow with its count; they add up to Consumed.
+func (s *Stats) Fates(yield func(fate string, n uint64) bool) {
+	fates := []struct {
+		name string
+		n    uint64
+	}{{"counted", s.Counted}, {"no_room", s.Skipped}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
+	for g := guardNone + 1; g < guardCount; g++ {
+		fates = append(fates, struct {
+			name string
+			n    uint64
+		}{guardNames[g], s.Silenced[g]})
+	}
+	for _, f := range fates {
+		if !yield(f.name, f.n) {
+			return
+		}
+	}
+}
