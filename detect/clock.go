@@ -46,14 +46,17 @@ type windowAt struct {
 	length  uint32 // seconds of a pane
 }
 
-func (c *clock) at() windowAt {
+func (c *clock) at() windowAt { return c.until(c.now) }
+
+// until is the window that ends at t.
+func (c *clock) until(t schema.Time) windowAt {
 	length := uint32(paneLength(c.window) / time.Second)
 	w := windowAt{
-		oldest: stampOf(c.now.Add(-c.window)).seconds(),
+		oldest: stampOf(t.Add(-c.window)).seconds(),
 		panes:  uint16(uint32(c.window/time.Second) / length),
 		length: length,
 	}
-	w.nowPane = w.pane(stampOf(c.now))
+	w.nowPane = w.pane(stampOf(t))
 	return w
 }
 

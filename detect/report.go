@@ -10,7 +10,8 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// measured is what a scan has touched over the window.
+// measured is what a scan has touched over the window that ends with its last
+// contact: what closes it may come much later.
 type measured struct {
 	scale    schema.Scale
 	shape    shape
@@ -22,7 +23,7 @@ type measured struct {
 // measure counts. It takes a pass over the track's sets, and half a
 // millisecond for each count that is an estimate.
 func (sc *scan) measure(d *Detector) measured {
-	t, w := sc.track, d.clock.at()
+	t, w := sc.track, d.clock.until(sc.last)
 	m := measured{outline: newOutline(), weight: t.failed.weight()}
 	var everything uint64
 	for _, set := range []*contacts{&t.failed, &t.other} {

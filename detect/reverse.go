@@ -139,3 +139,11 @@ func endpointHash(a netip.Addr, port uint16) uint64 {
 	b := a.As16()
 	return schema.Mix64(binary.BigEndian.Uint64(b[:8])^schema.Mix64(binary.BigEndian.Uint64(b[8:]))) ^ uint64(port)
 }
+
+// Add adds what another table counted.
+func (s *OrientStats) Add(o OrientStats) {
+	for i, n := range o.By {
+		s.By[i] += n
+	}
+	s.Swapped += o.Swapped
+}

@@ -188,6 +188,20 @@ func TestAScanAfterAQuietHourIsAnotherAlert(t *testing.T) {
 	}
 }
 
+func TestTheTotalsOfAScanAreThoseOfItsEndHoweverMuchLaterThatIsNoticed(t *testing.T) {
+	for _, hosts := range []int{300, 5000} {
+		flows := horizontalScan(hosts, 23, 100*time.Millisecond)
+		flows = append(flows, session(target(1), target(2), 443, 1000*time.Hour))
+		closed := finals(alertsOf(t, newDetector(t, nil), flows))
+		if len(closed) != 1 || closed[0].Kind != schema.Horizontal || closed[0].Reason != "quiet for 1h" {
+			t.Fatalf("%+v", closed)
+		}
+		if n := float64(closed[0].Hosts.Count) / float64(hosts); n < 0.975 || n > 1.025 {
+			t.Errorf("%d hosts closed with %v", hosts, closed[0].Hosts)
+		}
+	}
+}
+
 func TestASlowScanMayPauseForHours(t *testing.T) {
 	var flows []schema.Flow
 	for day := range 2 {

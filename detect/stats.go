@@ -56,3 +56,18 @@ func (s *Stats) Fates(yield func(fate string, n uint64) bool) {
 		}
 	}
 }
+
+// Add adds what another detector counted.
+func (s *Stats) Add(o *Stats) {
+	for g, n := range o.Silenced {
+		s.Silenced[g] += n
+	}
+	for _, p := range []struct{ to, from *uint64 }{
+		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Skipped, &o.Skipped},
+		{&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
+		{&s.Sources, &o.Sources}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
+		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions},
+	} {
+		*p.to += *p.from
+	}
+}

@@ -8,8 +8,8 @@ package lab
 import (
 	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
+	"github.com/segmentio/encoding/json"
 	"io"
 	"net/netip"
 	"time"

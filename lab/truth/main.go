@@ -6,8 +6,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"github.com/segmentio/encoding/json"
 	"io"
 	"net/netip"
 	"os"
