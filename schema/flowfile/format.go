@@ -1,0 +1,81 @@
+package flowfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// headSize is how much of a file is looked at to know what it is.
+const headSize = 4 << 10
+
+// format is a kind of file. Its reader calls give until that returns false,
+// counts and reports what it skips, and returns an error only if the file as a
+// whole is of no use.
+type format struct {
+	name string
+	is   func(head []byte) bool // head may be any length up to headSize, and grows until one says yes
+
+	// One of the two.
+	datagrams func(r *Reader, in *input, give func(Datagram) bool) error
+	flows     func(r *Reader, in *input, give func([]schema.Flow) bool) error
+}
+
+// formats are the kinds of file that are read; the first that recognises wins.
+// A new one stands above JSON lines, whose mark is a single byte.
+func formats() []format {
+	return []format{
+		{name: "pcap", is: isPcap, datagrams: readPcap},
+		{name: "pcapng", is: isPcapng, datagrams: readPcapng},
+		{name: "one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5)", is: isBare, datagrams: readBare},
+		{name: "JSON lines of flows (scanhound's or goflow2's)", is: isJSON, flows: readJSON},
+	}
+}
+
+// recognise returns the format of a file, nil if it is empty. It looks at what
+// is there before it waits for more, so that a slow pipe is read as it comes.
+func recognise(in *input) (*format, error) {
+	for n := 1; ; {
+		_, err := in.Peek(n)
+		head, _ := in.Peek(min(in.Buffered(), headSize))
+		for _, f := range formats() {
+			if f.is(head) {
+				return &f, nil
+			}
+		}
+		switch {
+		case in.damaged():
+			return nil, fmt.Errorf("read %s: %w", in.name, in.reason(err))
+		case err == io.EOF && len(head) == 0:
+			return nil, nil
+		case err != nil || len(head) >= headSize:
+			return nil, refusal(in.name, head)
+		}
+		n = len(head) + 1
+	}
+}
+
+// refusal says what a file is not, and what is read.
+func refusal(name string, head []byte) error {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+	}
+	msg := fmt.Sprintf("%s is no file that is read here: it begins with %q. ", name, head[:min(len(head), 16)])
+	for _, o := range []struct{ magic, advice string }{
+		{"BZh", "That is bzip2: unpack it first. "},
+		{"\xfd7zXZ", "That is xz: unpack it first. "},
+		{"PK\x03\x04", "That is zip: unpack it first. "},
+		{"\x0c\xa5", "That is nfdump's own format: replay it with nfreplay and record that. "},
+		{"[", "That is a JSON array: write one object a line (jq -c '.[]'). "},
+	} {
+		if bytes.HasPrefix(head, []byte(o.magic)) {
+			msg += o.advice
+		}
+	}
+	return errors.New(msg + "Read are " + strings.Join(names, ", ") + ", each also packed with gzip or zstd")
+}
