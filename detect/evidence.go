@@ -74,12 +74,15 @@ func (e *evidence) sourcePort(port uint16) {
 	}
 }
 
-// commonPorts are the source ports that at least a fifth of the flows share:
-// tools keep one, ordinary clients take a fresh one for each connection.
+// commonShare of the flows must have a source port for it to be common: tools
+// keep one or a few, ordinary clients take a fresh one for each connection.
+const commonShare = 3 // a third
+
+// commonPorts are the source ports that at least a third of the flows share.
 func (e *evidence) commonPorts() []uint16 {
 	common := []uint16{}
 	for _, p := range e.ports {
-		if p.count > 0 && uint64(p.count)*5 >= e.flows && e.flows >= 10 {
+		if p.count > 0 && uint64(p.count)*commonShare >= e.flows && e.flows >= 10 {
 			common = append(common, p.port)
 		}
 	}

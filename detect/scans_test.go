@@ -261,3 +261,21 @@ func TestSeverityDependsOnWhoseTheEndsAre(t *testing.T) {
 		}
 	}
 }
+
+func TestSourcePortsThatAThirdOfTheFlowsShareAreNamed(t *testing.T) {
+	// The VAST attacker's first run: 45.0, 35.2 and 19.9 % of its flows.
+	share := []uint16{62559, 62560, 62559, 62560, 62559, 62561, 62559, 62560, 62561, 62559,
+		62560, 62559, 62561, 62560, 62559, 62560, 62559, 62561, 62560, 62559}
+	flows := verticalScan(2000, time.Second)
+	for i := range flows {
+		flows[i].Src.Port = share[i%len(share)]
+	}
+	closed := finals(alertsOf(t, newDetector(t, nil), flows))
+	if diff := cmp.Diff([]uint16{62559, 62560}, closed[0].SourcePorts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	fresh := finals(alertsOf(t, newDetector(t, nil), verticalScan(2000, time.Second)))
+	if len(fresh[0].SourcePorts) != 0 {
+		t.Errorf("fresh ports are common: %v", fresh[0].SourcePorts)
+	}
+}
