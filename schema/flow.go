@@ -51,6 +51,7 @@ type Side struct {
 	TCPFlags  uint16 // of this side's packets, ORed over the flow
 	VLAN      uint16
 	Mask      uint8 // prefix length of the route to Addr
+	Country   Country
 }
 
 // FlowType is goflow2's FlowType enumeration.

@@ -13,7 +13,8 @@ import (
 //
 // Behind goflow2's names come ours, each only where it says something:
 // reverse_bytes, reverse_packets, reverse_tcp_flags, flow_end_reason,
-// firewall_event, initiator ("src" or "dst"), orientation and swapped.
+// firewall_event, initiator ("src" or "dst"), orientation, swapped, src_country
+// and dst_country.
 
 var initiatorNames = [...]string{InitiatorUnknown: "", InitiatorSrc: "src", InitiatorDst: "dst"}
 
@@ -71,7 +72,15 @@ func appendOurs(b []byte, f *Flow) []byte {
 	if f.Swapped {
 		b = append(b, `,"swapped":true`...)
 	}
-	return b
+	b = appendCountry(b, `,"src_country":"`, f.Src.Country)
+	return appendCountry(b, `,"dst_country":"`, f.Dst.Country)
+}
+
+func appendCountry(b []byte, name string, c Country) []byte {
+	if c == (Country{}) {
+		return b
+	}
+	return append(append(append(b, name...), c[:]...), '"')
 }
 
 func appendUint(b []byte, name string, v uint64) []byte {

@@ -181,6 +181,8 @@ func (s *Side) setJSON(name []byte, v scalar) (known bool, err error) {
 		s.VLAN, err = number[uint16](v)
 	case "net":
 		s.Mask, err = v.mask()
+	case "country":
+		s.Country = CountryOf(string(v.text()))
 	default:
 		return false, nil
 	}

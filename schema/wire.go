@@ -55,6 +55,8 @@ const (
 	fieldSwapped        = 1505
 	fieldEndReason      = 1506
 	fieldEvent          = 1507
+	fieldSrcCountry     = 1508 // the two letters, the first in the higher byte
+	fieldDstCountry     = 1509
 )
 
 // Protobuf wire types.
@@ -70,9 +72,9 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-// maxFlowSize bounds one encoded flow with its length: 38 tags of at most 2
-// bytes, 3 addresses of 17, 6 varints of 64 bits and 26 of at most 32.
-const maxFlowSize = 2 + 38*2 + 3*17 + 6*10 + 26*5
+// maxFlowSize bounds one encoded flow with its length: 40 tags of at most 2
+// bytes, 3 addresses of 17, 6 varints of 64 bits and 28 of at most 32.
+const maxFlowSize = 2 + 40*2 + 3*17 + 6*10 + 28*5
 
 // ErrFlow is a message that is no flow. Its length was read, so what follows
 // it in the record can still be read.
@@ -198,6 +200,8 @@ func (w *writer) ours(f *Flow) {
 	}
 	w.large(fieldEndReason, uint64(f.EndReason))
 	w.large(fieldEvent, uint64(f.Event))
+	w.large(fieldSrcCountry, f.Src.Country.number())
+	w.large(fieldDstCountry, f.Dst.Country.number())
 }
 
 // frame writes the length of what stands behind the byte kept free at `at`.

@@ -45,6 +45,7 @@ func randomFlow(t *rapid.T) schema.Flow {
 			AS: rapid.Uint32().Draw(t, "as"), Interface: rapid.Uint32().Draw(t, "if"),
 			Port: rapid.Uint16().Draw(t, "port"), TCPFlags: rapid.Uint16().Draw(t, "flags"),
 			VLAN: rapid.Uint16().Draw(t, "vlan"), Mask: rapid.Uint8().Draw(t, "mask"),
+			Country: schema.CountryOf(rapid.SampledFrom([]string{"", "DE", "ZZ"}).Draw(t, "country")),
 		}
 	}
 	time := func() schema.Time { return schema.Time(rapid.Int64Range(0, 1<<62).Draw(t, "time")) }

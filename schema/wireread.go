@@ -194,6 +194,10 @@ func (f *Flow) setOurs(field, v uint64) {
 		f.EndReason = uint8(v)
 	case fieldEvent:
 		f.Event = uint8(v)
+	case fieldSrcCountry:
+		f.Src.Country = countryFrom(v)
+	case fieldDstCountry:
+		f.Dst.Country = countryFrom(v)
 	}
 }
 
