@@ -9,12 +9,12 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"github.com/segmentio/encoding/json"
 	"io"
 	"net/netip"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/segmentio/encoding/json"
 )
 
 //go:embed captures

@@ -7,7 +7,6 @@ package main
 
 import (
 	"fmt"
-	"github.com/segmentio/encoding/json"
 	"io"
 	"net/netip"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/pcapgo"
+	"github.com/segmentio/encoding/json"
 
 	"github.com/scanhound/scanhound/lab"
 )

@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// KafkaConfig says how to reach Kafka.
+type KafkaConfig struct {
+	Brokers      []string `default:"localhost:9092" help:"Kafka brokers to ask for the others; any one that answers will do." placeholder:"HOST:PORT"`
+	TLS          bool     `name:"tls" help:"Speak TLS. Implied by a CA or client certificate."`
+	CAFile       string   `name:"ca-file" help:"PEM file of the authorities that the brokers' certificates are checked against; without it the system's." placeholder:"FILE"`
+	CertFile     string   `help:"PEM file of the client certificate, for mutual TLS." placeholder:"FILE"`
+	KeyFile      string   `help:"PEM file of its key." placeholder:"FILE"`
+	Mechanism    string   `name:"sasl" help:"SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, in any usual spelling." placeholder:"MECHANISM"`
+	User         string   `help:"SASL user." placeholder:"NAME"`
+	Password     string   `secret:"" help:"SASL password, or the token of OAUTHBEARER. A file is safer." placeholder:"SECRET"`
+	PasswordFile string   `help:"File that holds it; read again for each connection." placeholder:"FILE"`
+	ClientID     string   `name:"client-id" default:"scanhound" help:"Name under which the brokers' logs and quotas know us."`
+}
+
+// DefaultKafkaConfig is what the tags above say, for callers that have no command line.
+func DefaultKafkaConfig() KafkaConfig {
+	return KafkaConfig{Brokers: []string{"localhost:9092"}, ClientID: "scanhound"}
+}
+
+// Validate says what is wrong and what to write instead.
+func (c *KafkaConfig) Validate() error {
+	if len(c.Brokers) == 0 {
+		return fmt.Errorf("brokers is empty: give at least one HOST:PORT")
+	}
+	for _, b := range c.Brokers {
+		if strings.Contains(b, "://") {
+			return fmt.Errorf("brokers %q: give HOST:PORT without a scheme", b)
+		}
+		if host, _, err := net.SplitHostPort(b); err != nil || host == "" {
+			return fmt.Errorf("brokers %q: want HOST:PORT, such as kafka-0.kafka:9092", b)
+		}
+	}
+	if err := c.files().check(); err != nil {
+		return err
+	}
+	return c.checkSASL()
+}
+
+func (c *KafkaConfig) files() tlsFiles { return tlsFiles{c.CAFile, c.CertFile, c.KeyFile} }
+
+// Options returns what every client of this cluster has in common.
+func (c KafkaConfig) Options() ([]kgo.Opt, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.DialTimeout(10 * time.Second)}
+	if c.ClientID != "" {
+		opts = append(opts, kgo.ClientID(c.ClientID))
+	}
+	if c.TLS || c.files().given() {
+		conf, err := c.files().load()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(conf))
+	}
+	if c.Mechanism != "" {
+		m, err := c.sasl()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.SASL(m))
+	}
+	return opts, nil
+}
+
+// client makes a client, which connects when it is first asked for something.
+func (c KafkaConfig) client(log *slog.Logger, more ...kgo.Opt) (*kgo.Client, error) {
+	opts, err := c.Options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(append(opts, kgo.WithLogger(kafkaLog{log})), more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make Kafka client: %w", err)
+	}
+	return cl, nil
+}
+
+// Dial returns a client for questions about the cluster, such as EnsureTopic and
+// Reachable. It connects when it is first asked. The caller closes it.
+func (c KafkaConfig) Dial(log *slog.Logger) (*kgo.Client, error) { return c.client(log) }
+
+// Reachable asks any broker for a sign of life, until ctx ends.
+func Reachable(ctx context.Context, cl *kgo.Client) error {
+	err := cl.Ping(ctx)
+	if err == nil {
+		return nil
+	}
+	brokers, _ := cl.OptValue(kgo.SeedBrokers).([]string)
+	return fmt.Errorf("reach Kafka at %s: %w: %s", strings.Join(brokers, ", "), err, advice(err))
+}
+
+// advice says what to look at first.
+func advice(err error) string {
+	var dns *net.DNSError
+	text := err.Error()
+	switch {
+	case errors.As(err, &dns):
+		return "check the host names in kafka-brokers and the cluster's DNS"
+	case strings.Contains(text, "connection refused"):
+		return "check that the broker runs and listens on that port"
+	case strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
+		return "check kafka-ca-file, and that the port is the TLS listener"
+	case strings.Contains(text, "requires TLS"):
+		return "check kafka-tls"
+	case strings.Contains(text, "SASL"):
+		return "check kafka-sasl, kafka-user and the password"
+	case strings.Contains(text, "EOF"), strings.Contains(text, "reset by peer"):
+		return "the port may want TLS or SASL: check kafka-tls and kafka-sasl"
+	}
+	return "check the address, the firewall and network policies, and that kafka-tls and kafka-sasl fit the listener"
+}
+
+// kafkaLog hands franz-go's warnings on. Its messages are constants, so that
+// those which repeat can be thinned out by them.
+type kafkaLog struct{ log *slog.Logger }
+
+func (l kafkaLog) Level() kgo.LogLevel { return kgo.LogLevelWarn }
+
+func (l kafkaLog) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	to := slog.LevelWarn
+	if level == kgo.LogLevelError {
+		to = slog.LevelError
+	}
+	l.log.Log(context.Background(), to, "kafka client: "+msg, keyvals...)
+}

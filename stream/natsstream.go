@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// maxAlert is the largest alert that the stream takes. An alert has a few kB: its
+// lists are samples.
+const maxAlert = 256 << 10
+
+// EnsureStream creates the alert stream unless it exists, asking until ctx ends
+// while NATS does not answer. A stream that exists is left as it is, since it may
+// belong to an operator's manifest; what differs from the settings is logged, and
+// it is an error only if alerts would not go into it.
+func (n *NATS) EnsureStream(ctx context.Context) error {
+	for wait := backoff(0); ; wait = backoff(wait) {
+		err := n.ensureOnce(ctx)
+		if err == nil || permanent(err) || errors.Is(err, errStream) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w (gave up: %w)", err, ctx.Err())
+		}
+		n.log.Warn("waiting for NATS", "error", err)
+		pause(ctx, wait)
+	}
+}
+
+// errStream is a stream that cannot be used as it is.
+var errStream = errors.New("the stream cannot hold the alerts")
+
+// Answers of the server that only its operator can change, by err_code
+// (nats-server/server/errors.json).
+const (
+	codeSubjectOverlap = 10065 // JSStreamSubjectOverlapErr: another stream has the subjects
+	codeNoReplicas     = 10074 // JSStreamReplicasNotSupportedErr: the server is not in a cluster
+)
+
+func (n *NATS) ensureOnce(ctx context.Context) error {
+	if err := n.Connected(); err != nil {
+		return err
+	}
+	c := n.cfg.StreamConfig
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	s, err := n.js.Stream(ctx, c.Name)
+	switch {
+	case err == nil:
+		return n.adopt(s.CachedInfo().Config)
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return fmt.Errorf("create stream %s: %w: enable JetStream in the server and for this account", c.Name, err)
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
+		return fmt.Errorf("look up stream %s: %w", c.Name, err)
+	}
+	_, err = n.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: c.Name, Description: "scan alerts of scanhound", Subjects: []string{schema.AlertSubjects},
+		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld,
+		MaxAge: c.MaxAge, MaxBytes: c.MaxBytes, MaxMsgSize: maxAlert, MaxMsgs: -1, MaxConsumers: -1,
+		Replicas: c.Replicas, Duplicates: c.Duplicates, DenyDelete: true,
+	})
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		n.log.Info("alert stream created", "stream", c.Name, "subjects", schema.AlertSubjects)
+		return nil
+	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
+		return err // another of us was quicker: look again
+	case errors.As(err, &api) && api.ErrorCode == codeSubjectOverlap:
+		return fmt.Errorf("create stream %s: %w: another stream has subjects in %s: delete it, or give its name as nats-stream-name: %w", c.Name, errStream, schema.AlertSubjects, err)
+	case errors.As(err, &api) && api.ErrorCode == codeNoReplicas:
+		return fmt.Errorf("create stream %s: %w: %d replicas need a NATS cluster, and this server stands alone: set nats-stream-replicas to 1: %w", c.Name, errStream, c.Replicas, err)
+	}
+	return fmt.Errorf("create stream %s with %d replicas: %w", c.Name, c.Replicas, err)
+}
+
+// adopt judges a stream that someone else has made.
+func (n *NATS) adopt(have jetstream.StreamConfig) error {
+	want := n.cfg.StreamConfig
+	covers := slices.ContainsFunc(have.Subjects, func(s string) bool {
+		prefix, all := strings.CutSuffix(s, ">")
+		return all && strings.HasPrefix(schema.AlertSubjects, prefix)
+	})
+	switch {
+	case !covers:
+		return fmt.Errorf("stream %s: %w: its subjects are %q: add %s", have.Name, errStream, have.Subjects, schema.AlertSubjects)
+	case have.NoAck:
+		return fmt.Errorf("stream %s: %w: it acknowledges nothing: set no_ack to false", have.Name, errStream)
+	}
+	differs := func(what string, have, want any) {
+		n.log.Warn("the alert stream exists and differs from the settings; it is used as it is", "stream", want, "what", what, "has", have, "settings", want)
+	}
+	if have.Duplicates < want.Duplicates {
+		differs("duplicates", have.Duplicates, want.Duplicates)
+	}
+	if have.Replicas != want.Replicas {
+		differs("replicas", have.Replicas, want.Replicas)
+	}
+	if have.MaxAge != want.MaxAge {
+		differs("max-age", have.MaxAge, want.MaxAge)
+	}
+	return nil
+}
+
+// backoff doubles a wait, from 100 ms to 5 s.
+func backoff(d time.Duration) time.Duration {
+	return min(max(2*d, 100*time.Millisecond), 5*time.Second)
+}
