@@ -1,0 +1,36 @@
+// Command ingest turns the NetFlow and IPFIX datagrams of routers into flows on Kafka.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/scanhound/scanhound/cmd/internal/alerter"
+	"github.com/scanhound/scanhound/cmd/internal/detector"
+	"github.com/scanhound/scanhound/cmd/internal/ingest"
+	"github.com/scanhound/scanhound/cmd/internal/service"
+)
+
+var program = service.Program{
+	Name:  "ingest",
+	Help:  "Receives NetFlow v5, v9 and IPFIX datagrams and writes their flows to Kafka.",
+	Admin: "127.0.0.1:9101",
+	// One settings file may serve all three programs.
+	Others: []any{new(detector.Config), new(alerter.Config)},
+}
+
+type cli struct {
+	service.Config
+	Ingest ingest.Config `embed:""`
+}
+
+func main() { os.Exit(service.Main(program, new(cli))) }
+
+// Run runs the program until ctx ends.
+func (c *cli) Run(ctx context.Context, s *service.Service) error {
+	p, err := ingest.New(c.Ingest, s)
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, service.Stage{Name: "ingest", Run: p.Run})
+}

@@ -1,0 +1,115 @@
+package ingest
+
+import (
+	"cmp"
+	"net/http"
+
+	"github.com/scanhound/scanhound/cmd/internal/service"
+	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/netflow"
+	"github.com/scanhound/scanhound/stream"
+)
+
+// Stats is what ingest has counted, all workers together.
+type Stats struct {
+	UDP       stream.UDPStats
+	Refused   uint64 // datagrams of exporters that may not send
+	Limited   uint64 // datagrams beyond their exporter's rate
+	Decoded   netflow.Stats
+	Templates netflow.TemplatesStats
+	Oriented  detect.OrientStats
+	Flows     stream.FlowStats
+}
+
+// Stats may be called at any time, from any goroutine.
+func (in *Ingest) Stats() Stats {
+	s := Stats{UDP: in.udp.Stats(), Templates: in.templates.Stats()}
+	for _, w := range in.workers {
+		c := w.counts()
+		s.Refused += c.refused
+		s.Limited += c.limited
+		s.Decoded.Add(c.decoded)
+		s.Oriented.Add(c.oriented)
+	}
+	if p := in.producer.Load(); p != nil {
+		s.Flows = p.Stats()
+	}
+	return s
+}
+
+func (in *Ingest) register(s *service.Service) {
+	s.Counters("datagrams_total", "Datagrams that reached the sockets, by what the socket did with them.", "fate",
+		func(yield func(string, uint64)) {
+			u := in.udp.Stats()
+			yield("received", u.Datagrams)
+			yield("too_long", u.Truncated)
+			yield("kernel_drop", u.KernelDrops)
+		})
+	s.Counters("left_out_total", "Datagrams received and not decoded, by why.", "why",
+		func(yield func(string, uint64)) {
+			st := in.Stats()
+			yield("exporter_not_allowed", st.Refused)
+			yield("exporter_rate", st.Limited)
+		})
+	s.Counters("decoded_total", "What the decoder met: datagrams by outcome, sets, records, templates.", "what",
+		func(yield func(string, uint64)) {
+			d := in.Stats().Decoded
+			d.Each(yield)
+		})
+	s.Counters("oriented_total", "Flows by the rule that decided who started them.", "rule",
+		func(yield func(string, uint64)) {
+			for rule, n := range in.Stats().Oriented.By {
+				yield(schema.Orientation(rule).String(), n)
+			}
+		})
+	s.Counter("swapped_total", "Flows that were turned round.", func() uint64 { return in.Stats().Oriented.Swapped })
+	s.Counters("flows_total", "Flows handed to Kafka, by fate.", "fate",
+		func(yield func(string, uint64)) {
+			f := in.Stats().Flows
+			yield("produced", f.Produced)
+			yield("queue_full", f.QueueFull)
+			yield("failed", f.Failed)
+		})
+	s.Gauge("flows_pending", "Flows on their way to Kafka.", func() float64 { return float64(in.Stats().Flows.Pending) })
+	in.registerExporters(s)
+	s.Counter("files_broken_total", "Times that a changed database or networks file could not be used.", in.book.Broken)
+	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })
+}
+
+// registerExporters shows accounts by name: those without one are together, so
+// that the number of series is known beforehand.
+func (in *Ingest) registerExporters(s *service.Service) {
+	s.Page("GET /exporters", http.HandlerFunc(in.exportersPage))
+	s.Page("GET /templates", http.HandlerFunc(in.templatesPage))
+	s.Page("GET /services", http.HandlerFunc(in.servicesPage))
+	counter := func(name, help string, of func(*Exporter) uint64) {
+		s.Counters(name, help, "exporter", func(yield func(string, uint64)) {
+			sum := map[string]uint64{}
+			for _, e := range in.Exporters() {
+				sum[cmp.Or(e.Name, unnamed)] += of(&e)
+			}
+			for name, n := range sum {
+				yield(name, n)
+			}
+		})
+	}
+	counter("exporter_datagrams_total", "Datagrams by exporter.", func(e *Exporter) uint64 { return e.Datagrams })
+	counter("exporter_flows_total", "Flows by exporter.", func(e *Exporter) uint64 { return e.Flows })
+	counter("exporter_lost_total", "What the sequence numbers of exporters say is missing: flows (v5, IPFIX) or datagrams (v9, sFlow).", func(e *Exporter) uint64 { return e.Lost })
+	counter("exporter_wrong_time_total", "Flows whose exporter's clock is wrong.", func(e *Exporter) uint64 { return e.Wrong })
+	counter("exporter_corrected_time_total", "Of these, those moved to their arrival.", func(e *Exporter) uint64 { return e.Corrected })
+	s.Gauges("exporter_skew_seconds", "Arrival minus export of the last datagram of an exporter with a name.", "exporter",
+		func(yield func(string, float64)) {
+			last := map[string]Exporter{} // several addresses may share a name
+			for _, e := range in.Exporters() {
+				if e.Name != "" && e.Last >= last[e.Name].Last {
+					last[e.Name] = e
+				}
+			}
+			for name, e := range last {
+				yield(name, e.Skew.Seconds())
+			}
+		})
+	s.Gauge("exporters", "Exporters that an account is kept of.", func() float64 { return float64(len(in.Exporters())) })
+}

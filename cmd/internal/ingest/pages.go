@@ -1,0 +1,103 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// exportersPage lists who sent what, and what is wrong with it.
+func (in *Ingest) exportersPage(w http.ResponseWriter, _ *http.Request) {
+	t := textTable(w)
+	fmt.Fprintln(t, "exporter\tname\tdatagrams\tflows\tlost\tresets\tlimited\tskew\twrong time\tcorrected\tlast seen")
+	for _, e := range in.Exporters() {
+		addr, name := e.Addr.String(), cmp.Or(e.Name, "-")
+		if !e.Addr.IsValid() {
+			addr = "(others)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", addr, name, e.Datagrams, e.Flows, e.Lost, e.Resets,
+			e.Limited, e.Skew, e.Wrong, e.Corrected, e.Last.Std().Format("2006-01-02 15:04:05"))
+	}
+	_ = t.Flush() // a client that went away is no error
+}
+
+// Exporters returns the accounts of all workers together, by address.
+func (in *Ingest) Exporters() []Exporter {
+	by := map[netip.Addr]*Exporter{}
+	for _, w := range in.workers {
+		for _, e := range w.counts().exporters {
+			at := by[e.Addr]
+			if at == nil {
+				by[e.Addr] = &e
+				continue
+			}
+			at.add(&e)
+		}
+	}
+	all := make([]Exporter, 0, len(by))
+	for _, e := range by {
+		all = append(all, *e)
+	}
+	slices.SortFunc(all, func(a, b Exporter) int { return a.Addr.Compare(b.Addr) })
+	return all
+}
+
+func (e *Exporter) add(o *Exporter) {
+	if o.Last > e.Last {
+		e.Last, e.Skew = o.Last, o.Skew
+	}
+	e.Datagrams += o.Datagrams
+	e.Limited += o.Limited
+	e.Flows += o.Flows
+	e.Lost += o.Lost
+	e.Resets += o.Resets
+	e.Wrong += o.Wrong
+	e.Corrected += o.Corrected
+}
+
+// templatesPage lists the templates that are held.
+func (in *Ingest) templatesPage(w http.ResponseWriter, _ *http.Request) {
+	t := textTable(w)
+	fmt.Fprintln(t, "exporter\tversion\tdomain\tid\tkind\tsampling\tannounced\tfields")
+	for _, i := range in.templates.List() {
+		kind := "data"
+		if i.Options {
+			kind = "options"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%d\t%s\t", i.Exporter, i.Version, i.Domain, i.ID, kind, i.Sampling, i.When.Std().Format("2006-01-02 15:04:05"))
+		for n, f := range i.Fields {
+			if n > 0 {
+				fmt.Fprint(t, " ")
+			}
+			if f.Enterprise != 0 {
+				fmt.Fprintf(t, "%d/", f.Enterprise)
+			}
+			fmt.Fprintf(t, "%d:%d", f.ID, f.Length)
+		}
+		fmt.Fprintln(t)
+	}
+	_ = t.Flush()
+}
+
+// servicesPage lists the ports that behave like services and are not in the list.
+func (in *Ingest) servicesPage(w http.ResponseWriter, _ *http.Request) {
+	t := textTable(w)
+	fmt.Fprintln(t, "port\tprotocol\tflows in the sample\thosts that serve it")
+	for _, worker := range in.workers {
+		for _, p := range worker.proposals() {
+			fmt.Fprintf(t, "%d\t%s\t%d\t%v\n", p.Port, schema.ProtoName(p.Proto), p.Flows, p.Hosts)
+		}
+	}
+	_ = t.Flush()
+	fmt.Fprintln(w, "\nThese are proposals: orient-services is the list that is used. It has", len(in.cfg.Orient.Services), "ports.")
+}
+
+func textTable(w http.ResponseWriter) *tabwriter.Writer {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+}

@@ -1,0 +1,122 @@
+package ingest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/netflow"
+	"github.com/scanhound/scanhound/stream"
+)
+
+// worker handles what one socket receives. Its socket's goroutine holds mu while
+// it handles a batch; who wants to see the counts waits that long, less than a
+// millisecond.
+type worker struct {
+	cfg     *Config
+	batcher *stream.FlowBatcher
+
+	mu        sync.Mutex
+	decoder   *netflow.Decoder
+	pairing   *detect.Pairing
+	annotator *place.Annotator
+	learner   *detect.Learner
+	exporters *exporters
+	flows     []schema.Flow
+	turn      uint // batches handled
+}
+
+// learnEvery: the learner needs a sample, and costs as much as orientation.
+const learnEvery = 16
+
+func newWorker(t *netflow.Templates, b *place.Book, cfg *Config) *worker {
+	return &worker{
+		cfg:       cfg,
+		decoder:   netflow.NewDecoder(t, cfg.NetFlow),
+		pairing:   detect.NewPairing(cfg.Orient.Conversations, cfg.Orient.Services),
+		annotator: b.NewAnnotator(),
+		learner:   detect.NewLearner(cfg.Orient.Services),
+		exporters: newExporters(&cfg.Exporters),
+	}
+}
+
+// Handle decodes and orients a batch as a whole: the two records of a
+// conversation often come in neighbouring datagrams.
+func (w *worker) Handle(batch []stream.Datagram) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flows = w.flows[:0]
+	for i := range batch {
+		w.decode(&batch[i])
+	}
+	w.handOn()
+	w.batcher.Tick(schema.TimeOf(time.Now()))
+}
+
+// decode appends the flows of d, on the account of its exporter.
+func (w *worker) decode(d *stream.Datagram) {
+	e := w.exporters.of(d.From.Addr())
+	if e == nil {
+		return
+	}
+	e.Datagrams++
+	e.Last = d.Received
+	if !e.allow(d.Received, w.cfg.Exporters.Rate) {
+		return
+	}
+	before := len(w.flows)
+	w.flows, _ = w.decoder.Decode(w.flows, d.From.Addr(), d.Received, d.Data)
+	e.Flows += uint64(len(w.flows) - before)
+	e.check(w.flows[before:], &w.cfg.Exporters)
+}
+
+// handOn gives the flows to Kafka's batches.
+func (w *worker) handOn() {
+	if len(w.flows) == 0 {
+		return
+	}
+	if w.turn++; w.turn%learnEvery == 0 {
+		w.learner.Observe(w.flows)
+	}
+	w.pairing.Orient(w.flows)
+	w.annotator.Annotate(w.flows)
+	w.batcher.Add(w.flows)
+}
+
+// Idle lets open batches grow old.
+func (w *worker) Idle(now schema.Time) { w.batcher.Tick(now) }
+
+// Close hands over what is open.
+func (w *worker) Close() { w.batcher.Close() }
+
+// counts is what a worker has counted.
+type counts struct {
+	decoded          netflow.Stats
+	oriented         detect.OrientStats
+	refused, limited uint64
+	exporters        []Exporter
+}
+
+func (w *worker) counts() counts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := counts{decoded: w.decoder.Stats(), oriented: w.pairing.Stats, refused: w.exporters.refused}
+	for _, e := range w.exporters.by {
+		c.exporters = append(c.exporters, *e)
+	}
+	if w.exporters.others.Datagrams > 0 {
+		c.exporters = append(c.exporters, w.exporters.others)
+	}
+	for _, e := range c.exporters {
+		c.limited += e.Limited
+	}
+	return c
+}
+
+func (w *worker) proposals() []detect.Proposal {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.learner.Proposals()
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"net/netip"
+	"text/tabwriter"
+
+	"github.com/scanhound/scanhound/cmd/internal/service"
+	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/flowfile"
+	"github.com/scanhound/scanhound/schema/netflow"
+)
+
+// recordings are the files that a command reads, and what became of them.
+type recordings struct {
+	reader  *flowfile.Reader
+	decoder *netflow.Decoder
+	failed  int // files that could not be read to their end
+	log     func(error)
+}
+
+func openRecordings(files []string, s *service.Service) *recordings {
+	cfg := netflow.DefaultConfig()
+	return &recordings{
+		reader:  flowfile.Open(files, s.Stdin),
+		decoder: netflow.NewDecoder(netflow.NewTemplates(cfg), cfg),
+		log:     func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
+	}
+}
+
+// flows yields the flows of all files, a datagram's or a few lines' at a time.
+// What is wrong with one file is told, and the next one read.
+func (r *recordings) flows() iter.Seq[[]schema.Flow] {
+	decode := func(flows []schema.Flow, from netip.Addr, received schema.Time, datagram []byte) []schema.Flow {
+		flows, _ = r.decoder.Decode(flows, from, received, datagram)
+		return flows
+	}
+	return func(yield func([]schema.Flow) bool) {
+		for flows, err := range r.reader.Flows(decode) {
+			if err != nil {
+				r.failed++
+				r.log(err)
+				continue
+			}
+			if !yield(flows) {
+				return
+			}
+		}
+	}
+}
+
+// err says whether all files were read to their end.
+func (r *recordings) err() error {
+	if r.failed > 0 {
+		return fmt.Errorf("%d of the files could not be read to their end", r.failed)
+	}
+	return nil
+}
+
+// report writes what became of all that was read.
+func (r *recordings) report(t *table) {
+	for _, p := range r.reader.Broken() {
+		t.note(p.String())
+	}
+	t.stage("read")
+	r.reader.Stats().Each(t.nonzero)
+	decoded := r.decoder.Stats()
+	if decoded.Datagrams > 0 {
+		t.stage("decoded")
+		decoded.Each(t.nonzero)
+	}
+}
+
+// table is the counts of every stage, for a person.
+type table struct {
+	w *tabwriter.Writer
+}
+
+func newTable(w io.Writer) *table {
+	return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+}
+
+func (t *table) note(text string)  { fmt.Fprintln(t.w, text) }
+func (t *table) stage(name string) { fmt.Fprintf(t.w, "%s", name) }
+
+func (t *table) row(name string, n uint64) { fmt.Fprintf(t.w, "\t%d\t%s\n", n, name) }
+
+// nonzero is row but for a count of nothing, which would only hide the others.
+func (t *table) nonzero(name string, n uint64) {
+	if n > 0 {
+		t.row(name, n)
+	}
+}
+
+func (t *table) flush() error { return t.w.Flush() }
