@@ -96,7 +96,7 @@ func clientReset(f *schema.Flow) bool {
 // byService is the VAST rule: from a service port to an unlisted port above
 // 1024 means that the record was turned round. Never for a SYN alone.
 func byService(f *schema.Flow, services []uint16) bool {
-	if !fromService(f, services) {
+	if !FromService(f, services) {
 		return false
 	}
 	f.Swap()
@@ -104,7 +104,9 @@ func byService(f *schema.Flow, services []uint16) bool {
 	return true
 }
 
-func fromService(f *schema.Flow, services []uint16) bool {
+// FromService reports whether f goes from a service port to an unlisted port
+// above 1024, as an answer does.
+func FromService(f *schema.Flow, services []uint16) bool {
 	if !schema.HasPorts(f.Proto) || f.Dst.Port <= 1024 {
 		return false
 	}
@@ -112,4 +114,10 @@ func fromService(f *schema.Flow, services []uint16) bool {
 		return false
 	}
 	return slices.Contains(services, f.Src.Port) && !slices.Contains(services, f.Dst.Port)
+}
+
+// BothServices reports whether both ports are in the list: the rule of service
+// ports cannot tell who asked.
+func BothServices(f *schema.Flow, services []uint16) bool {
+	return slices.Contains(services, f.Src.Port) && slices.Contains(services, f.Dst.Port)
 }

@@ -59,6 +59,14 @@ func (d *Detector) isInternal(a netip.Addr) bool {
 	return false
 }
 
+// SetInternal changes which prefixes are ours, for all sources at once.
+func (d *Detector) SetInternal(prefixes []netip.Prefix) {
+	d.cfg.Internal = prefixes
+	for _, s := range d.table.list {
+		s.internal = d.isInternal(s.addr)
+	}
+}
+
 // technique returns the MITRE ATT&CK ids (enterprise matrix, v17): T1018 remote
 // system discovery, T1046 network service discovery, T1595.001 scanning IP blocks.
 func (d *Detector) technique(sc *scan) []string {

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"strings"
@@ -18,10 +19,11 @@ const (
 	AlertSubjects = "alerts.scan.>"
 )
 
-// Subject returns the NATS subject of an alert: alerts.scan.KIND.SEVERITY.SITE.
-// Addresses stay out of it, they would make a subject for each.
+// Subject returns the NATS subject of an alert: alerts.scan.KIND.SEVERITY.SITE,
+// the alert's own site or else the given one. Addresses stay out of it, they
+// would make a subject for each.
 func Subject(a *Alert, site string) string {
-	return "alerts.scan." + string(a.Kind) + "." + string(a.Severity) + "." + token(site)
+	return "alerts.scan." + string(a.Kind) + "." + string(a.Severity) + "." + token(cmp.Or(a.Site, site))
 }
 
 // token makes s one token of a subject.
