@@ -33,7 +33,7 @@ func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
 		"sweep: threshold 0: give 2 to 1000":        func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
 		"failure-ratio 2: give a share from 0 to 1": func(c *detect.Config) { c.FailureRatio = 2 },
 		"udp-factor 0":                               func(c *detect.Config) { c.UDPFactor = 0 },
-		"max-sources 0: give 1 or more":              func(c *detect.Config) { c.MaxSources = 0 },
+		"memory 0: give 1048576 bytes or more":       func(c *detect.Config) { c.Memory = 0 },
 		"max-skew 0s: give a positive duration":      func(c *detect.Config) { c.MaxSkew = 0 },
 		"block: threshold 5000: give 2 to 1000":      func(c *detect.Config) { c.Block = []uint32{50, 75, 100, 5000} },
 		"horizontal-internal: 0 thresholds: give 4,": func(c *detect.Config) { c.HorizontalIn = nil },
@@ -58,7 +58,7 @@ func TestEveryFateOfAFlowHasAName(t *testing.T) {
 		}
 		seen[name] = true
 	}
-	if len(seen) < reflect.TypeFor[detect.Stats]().NumField()-6 {
+	if len(seen) < reflect.TypeFor[detect.Stats]().NumField()-7 {
 		t.Errorf("only %d fates", len(seen))
 	}
 }

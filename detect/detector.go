@@ -12,9 +12,26 @@ type Detector struct {
 	cfg   Config
 	rules rules
 	clock clock
-	table table
-	open  []*scan             // in the order in which they opened
-	flags map[netip.Addr]bool // exporters that have sent TCP flags
+	units units
+
+	// What the clock says, in the units of the state.
+	second        uint32 // Unix time
+	now           stamp
+	panes         paneWindow
+	windowSeconds uint32
+	retold        uint32
+
+	table    table
+	slab     slab
+	records  records
+	door     doorkeeper
+	sketched uint64 // bytes of sketches, as of the last tick
+
+	suspects     []*suspect
+	freeSuspects []uint32
+	open         []*scan             // in the order in which they opened
+	flags        map[netip.Addr]bool // exporters that have sent TCP flags
+	flagged      netip.Addr          // the last of them
 
 	nextTick schema.Time
 	lastTick schema.Time
@@ -38,10 +55,13 @@ func New(cfg Config) (*Detector, error) {
 	d := &Detector{
 		cfg:   cfg,
 		clock: clock{window: cfg.Window, skew: cfg.MaxSkew},
-		table: newTable(cfg.MaxSources),
+		units: newUnits(cfg.Window),
 		flags: map[netip.Addr]bool{},
 	}
-	d.rules = newRules(&d.cfg)
+	d.rules = newRules(&d.cfg, d.units)
+	d.windowSeconds = uint32(cfg.Window / time.Second)
+	d.retold = d.units.count(retoldAfter * time.Second)
+	d.panes.window = uint16(d.units.window>>paneShift) + 1
 	return d, nil
 }
 
@@ -51,7 +71,7 @@ func New(cfg Config) (*Detector, error) {
 func (d *Detector) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 	d.alerts = d.alerts[:0]
 	for i := range flows {
-		d.observe(&flows[i], offset)
+		d.flow(&flows[i], offset)
 	}
 	return d.alerts
 }
@@ -68,7 +88,7 @@ func (d *Detector) Finish(reason string) []schema.Alert {
 // Now is event time: no flow of the past window before it is forgotten.
 func (d *Detector) Now() time.Time { return d.clock.now.Std() }
 
-func (d *Detector) observe(f *schema.Flow, offset int64) {
+func (d *Detector) flow(f *schema.Flow, offset int64) {
 	d.stats.Consumed++
 	t, a := d.clock.admit(f)
 	if a != admitted {
@@ -78,6 +98,7 @@ func (d *Detector) observe(f *schema.Flow, offset int64) {
 	if d.clock.now >= d.nextTick {
 		d.tick()
 	}
+	d.setTime()
 	if g := silence(f); g != guardNone {
 		d.stats.Silenced[g]++
 		return
@@ -86,78 +107,100 @@ func (d *Detector) observe(f *schema.Flow, offset int64) {
 	if f.Orientation == schema.OrientService && o.isProbe() {
 		o = touched // a guess by port number never accuses
 	}
-	s, isNew := d.table.get(f.Src.Addr)
+	d.count(f, t, o, offset)
+}
+
+func (d *Detector) setTime() {
+	if s := uint32(d.clock.now.Seconds()); s != d.second {
+		d.second = s
+		d.now = d.units.stamp(d.clock.now)
+		d.panes.now = paneOf(d.now)
+	}
+}
+
+// count adds the flow's contact to its source.
+func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64) {
+	c := contactOf(f, o, d.units.stamp(t))
+	key := keyOf(f.Src.Addr)
+	s := d.table.find(key)
 	if s == nil {
-		d.stats.Skipped++
+		if s = d.admit(key, c); s != nil {
+			s.word, s.one, s.seen = c.word, c.marks, uint32(t.Seconds())
+			d.stats.Counted++
+		}
 		return
 	}
-	if isNew {
-		s.internal = d.isInternal(s.addr)
-	}
 	d.stats.Counted++
-	d.count(s, f, t, o, offset)
+	if s.bits&slotRecord == 0 {
+		if !d.promote(s, c, t) {
+			return
+		}
+	}
+	s.seen = max(s.seen, uint32(t.Seconds()))
+	index := uint32(s.word)
+	rec := d.records.at(index)
+	if d.second-rec.swept > d.windowSeconds/8 {
+		d.purge(rec)
+	}
+	n := d.observe(rec, c)
+	if n.fresh && rec.since == 0 {
+		rec.since = uint32(t.Seconds())
+	}
+	if rec.suspect == 0 && rec.failed.n < suspicious {
+		return
+	}
+	d.examine(f, t, o, offset, rec, index, &n)
 }
 
-// count adds the flow to its source's track and judges what is new.
-func (d *Detector) count(s *source, f *schema.Flow, t schema.Time, o outcome, offset int64) {
-	c := contact{addr: f.Dst.Addr.As16(), stamp: stampOf(t), port: f.Dst.Port, proto: f.Proto, bits: o}
-	kind := kindOf(f.Proto)
-	if kind != trackPorts {
-		c.port = 0
+// promote gives a source whose one contact lies in its slot a record, unless c
+// is that contact again or all that is left of the window.
+func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
+	one := contact{s.word, s.one}
+	second := uint32(t.Seconds())
+	switch {
+	case d.second-s.seen > d.windowSeconds:
+		s.word, s.one, s.seen = c.word, c.marks, second
+		return false
+	case one.same(c):
+		one.merge(c, d.now, d.retold)
+		s.word, s.one, s.seen = one.word, one.marks, max(s.seen, second)
+		return false
 	}
-	s.seen = max(s.seen, c.stamp.seconds())
-	tr := s.track(kind)
-	w := d.clock.at()
-	n := tr.observe(c, &w)
+	index, rec := d.records.get()
+	rec.key, rec.swept = s.key, d.second
+	if n := d.observe(rec, one); n.fresh {
+		rec.since = s.seen
+	}
+	s.word, s.one = uint64(index), 0
+	s.bits |= slotRecord
+	return true
+}
+
+// examine keeps the evidence of a source that has some, tells its open scans,
+// and judges what is new.
+func (d *Detector) examine(f *schema.Flow, t schema.Time, o outcome, offset int64, rec *record, index uint32, n *note) {
+	s := d.suspectOf(rec)
+	if s == nil {
+		s = d.suspect(rec, index, f.Src.Addr)
+		d.recall(rec, s, n.c)
+	}
+	track := n.c.marks.class().track()
 	if o.isProbe() || o&touched != 0 || n.probed {
-		tr.evidence.add(f, t, o, offset)
+		s.evidence[track].add(f, t, o, offset)
+		s.name(f.Dst.Addr)
 	}
-	if tr.since == 0 && n.fresh {
-		tr.since = t
+	if len(s.scans) > 0 {
+		d.touch(rec, s, n.c, t, d.session(f, n, rec, s))
 	}
-	d.touch(tr, &n.c, t, session(f, &n, tr))
-	if n.fresh && len(tr.failed.list) >= d.rules.smallest && !tr.covered(&n.c) {
-		for _, fam := range families[kind] {
-			if x, ok := d.rules.judge(tr, fam, n.c, s.internal); ok {
-				d.cross(s, tr, x, t)
-				break
-			}
+	if !n.fresh || int(rec.failed.n) < d.rules.smallest || s.covered(n.c) {
+		return
+	}
+	for _, fam := range families[track] {
+		if x, ok := d.judge(rec, s, fam, n.c); ok {
+			d.cross(rec, s, x, t)
+			return
 		}
 	}
-}
-
-// covered: an open scan already tells of c.
-func (t *track) covered(c *contact) bool {
-	for _, sc := range t.scans {
-		if sc.scope.has(c) {
-			return true
-		}
-	}
-	return false
-}
-
-// session returns where a scanner got in: a session over TCP or SCTP in which
-// it sent data to a target that it had probed.
-func session(f *schema.Flow, n *note, t *track) *schema.Endpoint {
-	if len(t.scans) == 0 || n.c.bits&answered == 0 || f.Proto == schema.UDP {
-		return nil
-	}
-	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= 6 {
-		return nil // a connect scan's own handshake and teardown
-	}
-	if !n.probed && !t.probedHost(&n.c) {
-		return nil
-	}
-	return &schema.Endpoint{Addr: n.c.target(), Port: n.c.port, Proto: schema.ProtoName(n.c.proto)}
-}
-
-func (t *track) probedHost(c *contact) bool {
-	for i := range t.failed.list {
-		if t.failed.list[i].addr == c.addr {
-			return true
-		}
-	}
-	return false
 }
 
 // knowsFlags reports whether f's exporter has sent TCP flags, and learns it.
@@ -165,13 +208,15 @@ func (d *Detector) knowsFlags(f *schema.Flow) bool {
 	if f.Proto != schema.TCP {
 		return false
 	}
-	if d.flags[f.Exporter.Addr] {
+	if f.Exporter.Addr == d.flagged || d.flags[f.Exporter.Addr] {
+		d.flagged = f.Exporter.Addr
 		return true
 	}
 	if f.Src.TCPFlags|f.Dst.TCPFlags == 0 || len(d.flags) >= maxExportersKnown {
 		return false
 	}
 	d.flags[f.Exporter.Addr] = true
+	d.flagged = f.Exporter.Addr
 	return true
 }
 
@@ -180,7 +225,24 @@ func (d *Detector) tick() {
 	now := d.clock.now
 	if d.lastTick != 0 {
 		d.due(now)
-		d.table.sweep(now.Sub(d.lastTick), d.cfg.Window, stampOf(now.Add(-d.cfg.Window)).seconds())
+		d.setTime()
+		d.sweep(now - d.lastTick)
+		d.weigh()
 	}
 	d.lastTick, d.nextTick = now, now.Add(tick)
+}
+
+// weigh adds up what the sketches take.
+func (d *Detector) weigh() {
+	d.sketched = 0
+	for _, s := range d.suspects {
+		if s == nil {
+			continue
+		}
+		for _, k := range s.sketch {
+			if k != nil {
+				d.sketched += k.bytes()
+			}
+		}
+	}
 }

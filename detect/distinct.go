@@ -3,7 +3,6 @@ package detect
 import (
 	"math"
 	"slices"
-	"time"
 
 	"github.com/axiomhq/hyperloglog"
 
@@ -26,39 +25,49 @@ type hashAt struct {
 	pane uint16
 }
 
-type registers [1 << precision]register
-
-// register holds rank<<10 | pane, newest first; 0 is empty, since a rank is at least 1.
-type register [depth]uint16
+// registers are the cells of all registers, depth of them each. A cell is
+// rank<<10 | pane, newest first; 0 is empty, since a rank is at least 1.
+//
+// A scan that runs for minutes needs one cell, a slow one up to four: depth
+// doubles when too often one has to be dropped.
+type registers struct {
+	cells   []uint16
+	depth   int
+	dropped int // since the depth last grew
+}
 
 const (
 	fewHashes = 128
-	precision = 14 // standard error 1.04/sqrt(2^14) = 0.81 %; 128 KiB of registers
-	depth     = 4
+	precision = 14 // standard error 1.04/sqrt(2^14) = 0.81 %; 32 KiB, 128 at full depth
+	maxDepth  = 4
 	paneBits  = 10
 	paneMask  = 1<<paneBits - 1
-	windowMax = 512 // panes in a window: half of what can be told apart
+	paneShift = 16 - paneBits // a pane is 64 units: 4 min 16 s of a window of 48 h
+	maxDrops  = 1 << precision / 64
 
 	stderrShare = 1.04 / (1 << (precision / 2))
 )
 
-// paneLength is the resolution of a window: 5 min, or more so that the window
-// has at most windowMax panes.
-func paneLength(window time.Duration) time.Duration {
-	return max(5*time.Minute, (window+windowMax-1)/windowMax)
+// paneOf is the pane of a stamp; panes wrap where stamps do.
+func paneOf(s stamp) uint16 { return uint16(s) >> paneShift }
+
+// paneWindow is the window in panes as the clock has it.
+type paneWindow struct {
+	now    uint16
+	window uint16 // panes in the window
 }
 
-func age(now, pane uint16) uint16 { return (now - pane) & paneMask }
+func (w *paneWindow) age(pane uint16) uint16 { return (w.now - pane) & paneMask }
 
-// add counts hash as seen in pane; now is the pane of the clock, never before pane.
-func (d *distinct) add(hash uint64, pane, now uint16) {
+// add counts hash as seen in pane, which is never after w.now.
+func (d *distinct) add(hash uint64, pane uint16, w *paneWindow) {
 	if d.regs != nil {
-		d.regs.add(hash, pane, now)
+		d.regs.add(hash, pane, w)
 		return
 	}
 	for i := range d.few {
 		if h := &d.few[i]; h.hash == hash {
-			if age(now, pane) < age(now, h.pane) {
+			if w.age(pane) < w.age(h.pane) {
 				h.pane = pane
 			}
 			return
@@ -66,77 +75,127 @@ func (d *distinct) add(hash uint64, pane, now uint16) {
 	}
 	d.few = append(d.few, hashAt{hash, pane})
 	if len(d.few) > fewHashes {
-		d.few = slices.DeleteFunc(d.few, func(h hashAt) bool { return age(now, h.pane) > windowMax })
+		d.few = slices.DeleteFunc(d.few, func(h hashAt) bool { return w.age(h.pane) > w.window })
 	}
 	if len(d.few) > fewHashes {
-		d.regs = new(registers)
+		d.regs = newRegisters(1)
 		for _, h := range d.few {
-			d.regs.add(h.hash, h.pane, now)
+			d.regs.add(h.hash, h.pane, w)
 		}
 		d.few = nil
 	}
 }
 
-func (r *registers) add(hash uint64, pane, now uint16) {
+func (d *distinct) bytes() uint64 {
+	if d.regs != nil {
+		return uint64(len(d.regs.cells)) * 2
+	}
+	return uint64(cap(d.few)) * 16
+}
+
+// clone is a copy that goes its own way.
+func (d *distinct) clone() distinct {
+	if d.regs == nil {
+		return distinct{few: slices.Clone(d.few)}
+	}
+	r := *d.regs
+	r.cells = slices.Clone(r.cells)
+	return distinct{regs: &r}
+}
+
+func newRegisters(depth int) *registers {
+	return &registers{cells: make([]uint16, depth<<precision), depth: depth}
+}
+
+func (r *registers) add(hash uint64, pane uint16, w *paneWindow) {
 	rank := uint16(1)
 	for rest := hash << precision; rest>>63 == 0 && rank <= 64-precision; rest <<= 1 {
 		rank++
 	}
-	r[hash>>(64-precision)].add(rank, pane&paneMask, now)
+	at := int(hash>>(64-precision)) * r.depth
+	if !w.add(r.cells[at:at+r.depth], rank, pane&paneMask) {
+		return
+	}
+	if r.dropped++; r.dropped > maxDrops && r.depth < maxDepth {
+		r.grow()
+	}
 }
 
-// add merges one observation; what it dominates goes, and so does it if it is dominated.
-func (r *register) add(rank, pane, now uint16) {
-	fresh := age(now, pane)
-	var kept register
+func (r *registers) grow() {
+	deeper := newRegisters(2 * r.depth)
+	for i := range 1 << precision {
+		copy(deeper.cells[i*deeper.depth:], r.cells[i*r.depth:(i+1)*r.depth])
+	}
+	*r = *deeper
+}
+
+// add merges one observation into a register; what it dominates goes, and so
+// does it if it is dominated. It reports whether one had to be dropped for room.
+func (w *paneWindow) add(register []uint16, rank, pane uint16) (dropped bool) {
+	fresh := w.age(pane)
+	var kept [maxDepth + 1]uint16
 	n, placed := 0, false
-	for _, e := range r {
+	for _, e := range register {
 		if e == 0 {
 			break
 		}
-		eAge := age(now, e&paneMask)
-		if eAge > windowMax {
+		age := w.age(e & paneMask)
+		if age > w.window {
 			break // expired, and so is all behind it
 		}
-		if eAge <= fresh && e>>paneBits >= rank {
-			return // already known as new and as high; nothing before it was changed
+		if age <= fresh && e>>paneBits >= rank {
+			return false // already known as new and as high; nothing before it was changed
 		}
-		if !placed && fresh <= eAge {
+		if !placed && fresh <= age {
 			kept[n], placed = rank<<paneBits|pane, true
-			if n++; n == depth {
-				break
-			}
+			n++
 		}
-		if eAge >= fresh && e>>paneBits <= rank {
+		if age >= fresh && e>>paneBits <= rank {
 			continue
 		}
 		kept[n] = e
-		if n++; n == depth {
-			break
+		n++
+	}
+	if !placed {
+		kept[n] = rank<<paneBits | pane
+		n++
+	}
+	if dropped = n > len(register); dropped {
+		w.thin(kept[:n])
+	}
+	copy(register, kept[:])
+	return dropped
+}
+
+// thin drops the one of too many pairs that will be missed for the shortest
+// time: a pair counts from when its older neighbour expires until it expires
+// itself. The oldest has the highest rank, and counts now.
+func (w *paneWindow) thin(kept []uint16) {
+	drop, shortest := 0, uint16(paneMask)
+	for i := range len(kept) - 1 {
+		if gap := w.age(kept[i+1]&paneMask) - w.age(kept[i]&paneMask); gap < shortest {
+			drop, shortest = i, gap
 		}
 	}
-	if !placed && n < depth {
-		kept[n] = rank<<paneBits | pane
-	}
-	*r = kept
+	copy(kept[drop:], kept[drop+1:])
 }
 
 // count returns the distinct hashes of the last panes panes. axiomhq's sketch
 // does the estimating; it is fed hashes made to set each register to its rank,
 // which takes about half a millisecond and so is done only for what is reported.
-func (d *distinct) count(now, panes uint16) schema.Count {
+func (d *distinct) count(w *paneWindow, panes uint16) schema.Count {
 	if d.regs == nil {
 		n := uint64(0)
 		for _, h := range d.few {
-			if age(now, h.pane) <= panes {
+			if w.age(h.pane) <= panes {
 				n++
 			}
 		}
 		return schema.Count{Count: n, Exact: true}
 	}
 	sketch := hyperloglog.NewNoSparse()
-	for i := range d.regs {
-		if rank := d.regs[i].rank(now, panes); rank > 0 {
+	for i := range 1 << precision {
+		if rank := d.regs.rank(i, w, panes); rank > 0 {
 			sketch.InsertHash(hashOfRank(uint64(i), rank))
 		}
 	}
@@ -144,10 +203,10 @@ func (d *distinct) count(now, panes uint16) schema.Count {
 	return schema.Count{Count: n, Stderr: math.Ceil(float64(n)*stderrShare*10) / 10}
 }
 
-// rank is the highest rank of the last panes panes.
-func (r *register) rank(now, panes uint16) (highest uint16) {
-	for _, e := range r {
-		if e == 0 || age(now, e&paneMask) > panes {
+// rank is the highest rank of register i within the last panes panes.
+func (r *registers) rank(i int, w *paneWindow, panes uint16) (highest uint16) {
+	for _, e := range r.cells[i*r.depth : (i+1)*r.depth] {
+		if e == 0 || w.age(e&paneMask) > panes {
 			break
 		}
 		highest = max(highest, e>>paneBits)

@@ -1,8 +1,6 @@
 package detect
 
-import (
-	"slices"
-)
+import "slices"
 
 // crossing is a rule that a contact made fire.
 type crossing struct {
@@ -13,22 +11,23 @@ type crossing struct {
 	threshold uint64
 }
 
-// key is what a rule counts: a host, a port, or all of a source.
+// key is what a rule counts: a host, a port, or all of a track.
 type key struct {
 	family family
 	contact
 }
 
-func (k *key) has(c *contact) bool {
+func (k *key) has(c contact) bool {
+	a, b := k.marks.class(), c.marks.class()
 	switch k.family {
 	case vertical:
-		return c.proto == k.proto && c.addr == k.addr
+		return a == b && c.addr() == k.addr()
 	case horizontal, sweep:
-		return c.port == k.port && c.proto == k.proto
+		return a == b && c.port() == k.port()
 	case protocols:
-		return c.addr == k.addr
+		return b == classOther && c.addr() == k.addr()
 	}
-	return true
+	return b.track() == trackPorts
 }
 
 // tally is how many failed contacts of a key lie within each horizon.
@@ -38,16 +37,16 @@ type tally struct {
 }
 
 // judge says whether the contact c makes a rule of the family fire.
-func (r *rules) judge(t *track, f family, c contact, internal bool) (crossing, bool) {
+func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing, bool) {
 	k := key{f, c}
-	n := r.tally(&t.failed, &k)
+	n := d.tally(&rec.failed, &k)
 	if n.late {
-		n = r.tallyLate(&t.failed, &k)
+		n = d.tallyLate(&rec.failed, &k)
 	}
 	for h := range horizons {
-		want := r.threshold(f, h, &c, internal)
-		count, want, ok := crosses(&n, h, want, f, &t.failed)
-		if !ok || !r.failing(t, &k, h, count) || f == block && !r.isBlock(t, h, c.stamp) {
+		want := d.rules.threshold(f, h, c, s.internal)
+		count, want, ok := crosses(&n, h, want, f, &rec.failed)
+		if !ok || !d.failing(rec, &k, h, count) || f == block && !d.isBlock(rec, s, h, c.stamp()) {
 			continue
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true
@@ -57,7 +56,7 @@ func (r *rules) judge(t *track, f family, c contact, internal bool) (crossing, b
 
 // crosses returns the count that reaches a threshold, and which: the rule's own
 // want, or where most of the evidence is faint the one for that.
-func crosses(n *tally, h int, want uint64, f family, failed *contacts) (count, threshold uint64, ok bool) {
+func crosses(n *tally, h int, want uint64, f family, failed *set) (count, threshold uint64, ok bool) {
 	if failed.level > 0 && n.all[h] < minSample {
 		return 0, want, false
 	}
@@ -70,20 +69,19 @@ func crosses(n *tally, h int, want uint64, f family, failed *contacts) (count, t
 }
 
 // tally counts backwards from k's own time: flows mostly come in order.
-func (r *rules) tally(failed *contacts, k *key) (n tally) {
-	at := k.stamp.seconds()
-	for i := range failed.list {
-		c := &failed.list[i]
-		if !k.has(c) || c.stamp.isTold() {
+func (d *Detector) tally(failed *set, k *key) (n tally) {
+	at := k.stamp()
+	for _, c := range failed.all(&d.slab) {
+		if c.marks&markTold != 0 || !k.has(c) {
 			continue
 		}
-		if c.stamp.seconds() > at {
+		if c.stamp().after(at, d.now) {
 			return tally{late: true}
 		}
-		age := at - c.stamp.seconds()
-		for h := len(horizons) - 1; h >= 0 && age < r.spans[h]; h-- {
+		age := c.stamp().age(at)
+		for h := len(horizons) - 1; h >= 0 && age < d.rules.spans[h]; h-- {
 			n.all[h]++
-			if c.bits.isStrong() {
+			if c.marks.isStrong() {
 				n.strong[h]++
 			}
 		}
@@ -94,31 +92,31 @@ func (r *rules) tally(failed *contacts, k *key) (n tally) {
 // tallyLate is tally for a contact that came after later ones: the fullest
 // window of each horizon that contains it counts, so that the order in which
 // flows arrive does not decide.
-func (r *rules) tallyLate(failed *contacts, k *key) (n tally) {
-	var of []*contact
-	for i := range failed.list {
-		if c := &failed.list[i]; k.has(c) && !c.stamp.isTold() {
+func (d *Detector) tallyLate(failed *set, k *key) (n tally) {
+	var of []contact
+	for _, c := range failed.all(&d.slab) {
+		if c.marks&markTold == 0 && k.has(c) {
 			of = append(of, c)
 		}
 	}
-	slices.SortFunc(of, byTime)
-	at := k.stamp.seconds()
-	for h, span := range r.spans {
+	d.byTime(of)
+	at := k.stamp()
+	for h, span := range d.rules.spans {
 		var all, strong uint64
 		first := 0
 		for _, c := range of {
 			all++
-			if c.bits.isStrong() {
+			if c.marks.isStrong() {
 				strong++
 			}
-			end := c.stamp.seconds()
-			for ; end-of[first].stamp.seconds() >= span; first++ {
+			end := c.stamp()
+			for ; of[first].stamp().age(end) >= span; first++ {
 				all--
-				if of[first].bits.isStrong() {
+				if of[first].marks.isStrong() {
 					strong--
 				}
 			}
-			if end >= at && end-at < span {
+			if !at.after(end, d.now) && at.age(end) < span {
 				n.all[h], n.strong[h] = max(n.all[h], all), max(n.strong[h], strong)
 			}
 		}
@@ -126,45 +124,68 @@ func (r *rules) tallyLate(failed *contacts, k *key) (n tally) {
 	return n
 }
 
+// byTime orders contacts by when they were last touched, then by target: an
+// order that does not depend on how they arrived.
+func (d *Detector) byTime(of []contact) {
+	slices.SortFunc(of, func(a, b contact) int {
+		if x, y := a.stamp().age(d.now), b.stamp().age(d.now); x != y {
+			return int(y) - int(x)
+		}
+		if a.word != b.word {
+			if a.word < b.word {
+				return -1
+			}
+			return 1
+		}
+		return int(a.marks.class()) - int(b.marks.class())
+	})
+}
+
 // failing: of the key's targets, enough failed. ICMP requests count answered or not.
-func (r *rules) failing(t *track, k *key, h int, count uint64) bool {
+func (d *Detector) failing(rec *record, k *key, h int, count uint64) bool {
 	if k.family == sweep {
 		return true
 	}
-	oldest := int64(k.stamp.seconds()) - int64(r.spans[h])
 	var good uint64
-	for i := range t.other.list {
-		if c := &t.other.list[i]; c.bits&answered != 0 && int64(c.stamp.seconds()) > oldest && k.has(c) {
+	for _, c := range rec.other.all(&d.slab) {
+		if c.marks&markAnswered == 0 || !k.has(c) {
+			continue
+		}
+		if c.stamp().after(k.stamp(), d.now) || c.stamp().age(k.stamp()) < d.rules.spans[h] {
 			good++
 		}
 	}
-	good *= t.other.weight()
-	return float64(count) >= r.cfg.FailureRatio*float64(count+good)
+	good *= rec.other.weight()
+	return float64(count) >= d.cfg.FailureRatio*float64(count+good)
 }
 
 // isBlock looks at the shape of the failed contacts within horizon h. It is not
 // cheap, so what it says also tells how many more contacts it can be spared.
-func (r *rules) isBlock(t *track, h int, at stamp) bool {
-	if len(t.failed.list) < t.blockAt {
+func (d *Detector) isBlock(rec *record, s *suspect, h int, at stamp) bool {
+	if int(rec.failed.n) < s.blockAt[trackPorts] {
 		return false
 	}
-	s := t.failedShape(int64(at.seconds()) - int64(r.spans[h]))
-	if s.isBlock() {
+	shape := d.failedShape(rec, trackPorts, func(c contact) bool {
+		return c.stamp().after(at, d.now) || c.stamp().age(at) < d.rules.spans[h]
+	})
+	if shape.isBlock() {
 		return true
 	}
 	if h == len(horizons)-1 {
-		t.blockAt = len(t.failed.list) + s.untilBlock()
+		s.blockAt[trackPorts] = int(rec.failed.n) + shape.untilBlock()
 	}
 	return false
 }
 
-// failedShape is the shape of what failed after oldest and was not yet told of.
-func (t *track) failedShape(oldest int64) shape {
+// failedShape is the shape of what failed within a time and was not yet told of.
+func (d *Detector) failedShape(rec *record, track trackKind, within func(contact) bool) shape {
 	o := newOutline()
-	for i := range t.failed.list {
-		if c := &t.failed.list[i]; !c.stamp.isTold() && int64(c.stamp.seconds()) > oldest {
+	for _, c := range rec.failed.all(&d.slab) {
+		if c.marks&markTold == 0 && c.marks.class().track() == track && within(c) {
 			o.add(c)
 		}
 	}
 	return o.shape()
 }
+
+func always(contact) bool { return true }

@@ -1,11 +1,11 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/scanhound/scanhound/schema"
 )
@@ -23,54 +23,57 @@ type measured struct {
 // measure counts. It takes a pass over the track's sets, and half a
 // millisecond for each count that is an estimate.
 func (sc *scan) measure(d *Detector) measured {
-	t, w := sc.track, d.clock.until(sc.last)
-	m := measured{outline: newOutline(), weight: t.failed.weight()}
+	rec := d.records.at(sc.suspect.record)
+	end := d.units.stamp(sc.last)
+	m := measured{outline: newOutline(), weight: rec.failed.weight()}
 	var everything uint64
-	for _, set := range []*contacts{&t.failed, &t.other} {
-		if set == &t.other && set.level != t.failed.level {
+	for _, set := range []*set{&rec.failed, &rec.other} {
+		if set == &rec.other && set.level != rec.failed.level {
 			continue // samples of different depth do not add up; the sketches have it
 		}
-		for i := range set.list {
-			c := &set.list[i]
-			if c.stamp.isTold() || c.stamp.seconds() < w.oldest {
+		for _, c := range set.all(&d.slab) {
+			if c.marks&markTold != 0 || c.marks.class().track() != sc.track || !c.stamp().after(end, d.now) && c.stamp().age(end) > d.units.window {
 				continue
 			}
-			counted := c.bits.isProbe() || c.bits&answered == 0
+			counted := c.marks&markAnswered == 0
 			if counted {
 				everything++
 			}
 			if sc.scope.has(c) && (counted || !sc.scope.all) {
-				m.contacts = append(m.contacts, *c)
+				m.contacts = append(m.contacts, c)
 				m.outline.add(c)
 			}
 		}
 	}
-	slices.SortFunc(m.contacts, func(a, b contact) int { return byTime(&a, &b) })
+	d.byTime(m.contacts)
 	m.shape = m.outline.shape()
-	m.count(t, &w, everything)
+	m.count(sc, paneWindow{now: paneOf(end), window: d.panes.window}, everything)
 	return m
 }
 
 // count fills in the scale: from the sets where they are complete, else from
 // the sketches, in proportion to the share of the sample that is in scope.
-func (m *measured) count(t *track, w *windowAt, everything uint64) {
-	e := &t.evidence
+func (m *measured) count(sc *scan, w paneWindow, everything uint64) {
+	e, sketch := sc.evidence(), sc.suspect.sketch[sc.track]
 	m.scale = schema.Scale{Flows: e.flows, Packets: e.packets, Bytes: e.bytes}
-	if m.weight == 1 {
+	if m.weight == 1 || sketch == nil {
 		m.scale.Pairs = schema.Count{Count: m.shape.pairs, Exact: true}
 		m.scale.Hosts = schema.Count{Count: m.shape.hosts, Exact: true}
 		m.scale.Ports = schema.Count{Count: m.shape.ports, Exact: true}
 	} else {
 		share := float64(m.shape.pairs) / float64(max(everything, 1))
-		m.scale.Pairs = scaled(t.sketch.pairs.count(w.nowPane, w.panes), share)
-		m.scale.Hosts = within(t.sketch.hosts.count(w.nowPane, w.panes), share, m.shape.hosts, m.scale.Pairs)
-		m.scale.Ports = within(t.sketch.ports.count(w.nowPane, w.panes), share, m.shape.ports, m.scale.Pairs)
+		m.scale.Pairs = scaled(sketch.counted().count(&w, w.window), share)
+		m.scale.Hosts = within(sketch.hosts.count(&w, w.window), share, m.shape.hosts, m.scale.Pairs)
+		m.scale.Ports = within(sketch.ports.count(&w, w.window), share, m.shape.ports, m.scale.Pairs)
 		m.shape.pairs, m.shape.hosts, m.shape.ports = m.scale.Pairs.Count, m.scale.Hosts.Count, m.scale.Ports.Count
 	}
-	if t.kind == trackEchoes || t.kind == trackProtocols {
+	if sc.track != trackPorts {
 		m.scale.Ports = schema.Count{Exact: true}
 	}
 }
+
+// fewTargets are all seen even by a sample of a large scan.
+const fewTargets = 16
 
 // nearlyAll: so much of the sample is in scope that the whole counts.
 const nearlyAll = 0.98
@@ -89,7 +92,7 @@ func within(c schema.Count, share float64, seen uint64, pairs schema.Count) sche
 	if share >= nearlyAll {
 		return c
 	}
-	if seen <= fewContacts {
+	if seen <= fewTargets {
 		return schema.Count{Count: seen}
 	}
 	part := scaled(c, share)
@@ -99,7 +102,7 @@ func within(c schema.Count, share float64, seen uint64, pairs schema.Count) sche
 
 // kind is the scan's shape, or where it has none what its rule looks for.
 func (m *measured) kind(sc *scan) schema.Kind {
-	switch sc.track.kind {
+	switch sc.track {
 	case trackEchoes:
 		return schema.Sweep
 	case trackProtocols:
@@ -117,15 +120,15 @@ func (m *measured) kind(sc *scan) schema.Kind {
 // say appends the next revision of sc to what Observe returns.
 func (d *Detector) say(sc *scan, state schema.State, reason string) {
 	m := sc.measure(d)
-	e, x := &sc.track.evidence, &sc.crossing
+	e, x := sc.evidence(), &sc.crossing
 	sc.revision++
 	if state == schema.Open && len(m.contacts) > 0 {
-		sc.first = min(sc.first, m.contacts[0].stamp.time())
+		sc.first = min(sc.first, max(d.units.timeOf(m.contacts[0].stamp(), sc.last), e.first))
 	}
-	window := schema.Duration(time.Duration(d.rules.spans[x.horizon]) * time.Second)
+	window := schema.Duration(cmp.Or(horizons[x.horizon], d.cfg.Window))
 	a := schema.Alert{
 		ID: sc.id, Revision: sc.revision, State: state, Reason: reason, Kind: m.kind(sc),
-		Source: sc.source.addr, Internal: sc.source.internal,
+		Source: sc.suspect.addr, Internal: sc.suspect.internal,
 		FirstSeen: sc.first.Std(), LastSeen: sc.last.Std(),
 		Verdict: schema.Verdict{
 			Rule: x.family.String(), Window: window, Threshold: uint32(x.threshold),
@@ -133,7 +136,7 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 		},
 		Scale: m.scale,
 		Evidence: schema.Evidence{
-			Targets: m.targets(), TopPorts: m.outline.topPorts(m.weight), SourcePorts: e.commonPorts(),
+			Targets: m.targets(sc.suspect), TopPorts: m.outline.topPorts(m.weight), SourcePorts: e.commonPorts(),
 			Outcomes: e.outcomeCounts(), Exporters: slices.Clone(e.exporters),
 			Answered: slices.Clone(sc.sessions),
 		},
@@ -144,7 +147,7 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 	}
 	a.Severity = d.severity(sc, &m, a.Confidence)
 	a.MITRE = d.technique(sc)
-	size := sc.track.size()
+	size := d.records.at(sc.suspect.record).size()
 	sc.said = said{at: d.clock.now, pairs: m.scale.Pairs.Count, size: size, kind: a.Kind, exporters: len(e.exporters)}
 	sc.said.again = size + (jump-1)*sc.said.pairs
 	d.stats.Revisions++
@@ -159,11 +162,11 @@ const (
 
 // targets is a sample that is the same on every replay: the first, the last,
 // and those of the rest whose hash is smallest.
-func (m *measured) targets() []netip.Addr {
+func (m *measured) targets(s *suspect) []netip.Addr {
 	var addrs []netip.Addr
 	seen := map[netip.Addr]bool{}
-	for i := range m.contacts {
-		if a := m.contacts[i].target(); !seen[a] {
+	for _, c := range m.contacts {
+		if a := s.target(c); a.IsValid() && !seen[a] {
 			seen[a] = true
 			addrs = append(addrs, a)
 		}

@@ -42,25 +42,25 @@ const minSample = 8
 // rules are the thresholds of a Config, ready to be asked.
 type rules struct {
 	cfg   *Config
-	spans [len(horizons)]uint32 // seconds
+	spans [len(horizons)]uint32 // in units of a stamp
 
 	smallest int // contacts with which any rule can fire
 }
 
-func newRules(cfg *Config) rules {
+func newRules(cfg *Config, u units) rules {
 	r := rules{cfg: cfg}
 	for i, h := range horizons {
 		if h == 0 || h > cfg.Window {
 			h = cfg.Window
 		}
-		r.spans[i] = uint32(h / time.Second)
+		r.spans[i] = u.count(h)
 	}
 	r.smallest = int(slices.Min(slices.Concat(cfg.Vertical, cfg.HorizontalEx, cfg.HorizontalIn, cfg.Block, cfg.Sweep, cfg.Protocols)))
 	return r
 }
 
 // threshold returns how many distinct targets of the key of c cross at horizon h.
-func (r *rules) threshold(f family, h int, c *contact, internal bool) uint64 {
+func (r *rules) threshold(f family, h int, c contact, internal bool) uint64 {
 	var t uint32
 	switch f {
 	case vertical:
@@ -69,7 +69,7 @@ func (r *rules) threshold(f family, h int, c *contact, internal bool) uint64 {
 		if t = r.cfg.HorizontalEx[h]; internal {
 			t = r.cfg.HorizontalIn[h]
 		}
-		if slices.Contains(r.cfg.BusyPorts, c.port) {
+		if slices.Contains(r.cfg.BusyPorts, c.port()) {
 			t *= r.cfg.BusyFactor
 		}
 	case block:
@@ -79,7 +79,7 @@ func (r *rules) threshold(f family, h int, c *contact, internal bool) uint64 {
 	case protocols:
 		return uint64(r.cfg.Protocols[h])
 	}
-	if c.proto == schema.UDP {
+	if c.marks.class() == classUDP {
 		t *= r.cfg.UDPFactor
 	}
 	return uint64(t)

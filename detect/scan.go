@@ -13,9 +13,9 @@ import (
 
 // scan is one open alert: a source has at most one for each family and track.
 type scan struct {
-	source *source
-	track  *track
-	scope  scope
+	suspect *suspect
+	track   trackKind
+	scope   scope
 
 	id       string
 	revision uint32
@@ -41,22 +41,27 @@ type said struct {
 // scope is what of a track a scan is about.
 type scope struct {
 	all   bool
-	hosts [][16]byte
+	hosts []uint32
 	ports []portKey
 }
 
 // maxScope is how many keys a scope lists before it is simply everything.
 const maxScope = 64
 
-func (s *scope) has(c *contact) bool {
-	return s.all || slices.Contains(s.ports, c.portKey()) || slices.Contains(s.hosts, c.addr)
+func (s *scope) has(c contact) bool {
+	return s.all || slices.Contains(s.ports, c.portKey()) || slices.Contains(s.hosts, c.addr())
+}
+
+// covers reports whether a contact is of the scan's track and in its scope.
+func (sc *scan) covers(c contact) bool {
+	return c.marks.class().track() == sc.track && sc.scope.has(c)
 }
 
 // add widens the scope by the key that crossed.
 func (s *scope) add(x *crossing) {
 	switch x.family {
 	case vertical, protocols:
-		s.hosts = append(s.hosts, x.contact.addr)
+		s.hosts = append(s.hosts, x.contact.addr())
 	case horizontal, sweep:
 		s.ports = append(s.ports, x.contact.portKey())
 	case block:
@@ -83,44 +88,57 @@ const (
 
 // id is the same for every detector that sees the same flows, and another for
 // every alert: a track has one open alert a family, and since moves on when one closes.
-func (d *Detector) id(s *source, t *track, f family) string {
+func (d *Detector) id(s *suspect, t trackKind, f family) string {
 	b := append([]byte(d.cfg.Tenant), 0)
 	b, _ = s.addr.AppendBinary(b) // it never fails
-	b = append(b, byte(f), byte(t.kind))
-	b = binary.BigEndian.AppendUint64(b, uint64(t.since)/uint64(idPane))
+	b = append(b, byte(f), byte(t))
+	since := d.records.at(s.record).since
+	b = binary.BigEndian.AppendUint32(b, since/uint32(idPane/time.Second))
 	h := xxh3.Hash128(b).Bytes()
 	return hex.EncodeToString(h[:])
 }
 
 // cross handles a contact that made a rule fire: it belongs to an open scan, or opens one.
-func (d *Detector) cross(s *source, t *track, x crossing, at schema.Time) {
-	for _, sc := range t.scans {
+func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
+	t := x.contact.marks.class().track()
+	open := s.open(t)
+	for _, sc := range open {
 		if sc.crossing.family == x.family {
 			sc.join(&x)
 			return
 		}
 	}
-	if len(t.scans) > 0 {
-		if x.family == block || t.failedShape(0).kind() == schema.Block {
-			d.widen(t, &x)
+	if len(open) > 0 {
+		if x.family == block || d.failedShape(rec, t, always).kind() == schema.Block {
+			d.widen(open, &x)
 			return
 		}
-		for _, sc := range t.scans {
-			if t.overlap(&key{x.family, x.contact}, &sc.scope) >= 0.5 {
+		for _, sc := range open {
+			if d.overlap(rec, &key{x.family, x.contact}, sc) >= 0.5 {
 				sc.join(&x)
 				return
 			}
 		}
 	}
 	sc := &scan{
-		source: s, track: t, crossing: x, id: d.id(s, t, x.family),
+		suspect: s, track: t, crossing: x, id: d.id(s, t, x.family),
 		first: at, last: at,
 	}
 	sc.join(&x)
-	t.scans = append(t.scans, sc)
+	s.scans = append(s.scans, sc)
 	d.open = append(d.open, sc)
 	d.stats.Opened++
 	d.say(sc, schema.Open, reasonCrossed(&x))
+}
+
+// open returns the open scans of a track.
+func (s *suspect) open(t trackKind) (open []*scan) {
+	for _, sc := range s.scans {
+		if sc.track == t {
+			open = append(open, sc)
+		}
+	}
+	return open
 }
 
 func (sc *scan) join(x *crossing) {
@@ -130,11 +148,11 @@ func (sc *scan) join(x *crossing) {
 
 // widen makes the oldest open scan of the track one of everything: what looked
 // like a single port or host was the beginning of a block.
-func (d *Detector) widen(t *track, x *crossing) {
-	sc := t.scans[0]
+func (d *Detector) widen(open []*scan, x *crossing) {
+	sc := open[0]
 	sc.join(x)
 	sc.scope = scope{all: true}
-	for _, other := range slices.Clone(t.scans[1:]) {
+	for _, other := range open[1:] {
 		d.close(other, "merged into "+sc.id)
 	}
 	if sc.said.kind != schema.Block && sc.measure(d).shape.kind() == schema.Block {
@@ -142,13 +160,13 @@ func (d *Detector) widen(t *track, x *crossing) {
 	}
 }
 
-// overlap is the share of k's failed contacts that lie in s.
-func (t *track) overlap(k *key, s *scope) float64 {
+// overlap is the share of k's failed contacts that sc covers.
+func (d *Detector) overlap(rec *record, k *key, sc *scan) float64 {
 	var all, in float64
-	for i := range t.failed.list {
-		if c := &t.failed.list[i]; k.has(c) {
+	for _, c := range rec.failed.all(&d.slab) {
+		if k.has(c) {
 			all++
-			if s.has(c) {
+			if sc.covers(c) {
 				in++
 			}
 		}
@@ -156,10 +174,10 @@ func (t *track) overlap(k *key, s *scope) float64 {
 	return in / max(all, 1)
 }
 
-// touch tells the open scans of a track that c was contacted at t.
-func (d *Detector) touch(tr *track, c *contact, t schema.Time, session *schema.Endpoint) {
-	for _, sc := range tr.scans {
-		if !sc.scope.has(c) {
+// touch tells the open scans of a source that c was contacted at t.
+func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, session *schema.Endpoint) {
+	for _, sc := range s.scans {
+		if !sc.covers(c) {
 			continue
 		}
 		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
@@ -169,7 +187,7 @@ func (d *Detector) touch(tr *track, c *contact, t schema.Time, session *schema.E
 			d.say(sc, schema.Update, reasonSession(session))
 			continue
 		}
-		if size := tr.size(); size >= sc.said.again {
+		if size := rec.size(); size >= sc.said.again {
 			pairs := sc.measure(d).scale.Pairs.Count
 			if pairs >= jump*sc.said.pairs {
 				d.say(sc, schema.Update, reasonGrown(sc.said.pairs, pairs))
@@ -202,7 +220,7 @@ func (d *Detector) due(now schema.Time) {
 // settle tells the totals of a scan that went quiet, if they are news.
 func (d *Detector) settle(sc *scan) {
 	m := sc.measure(d)
-	if float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind || len(sc.track.evidence.exporters) > sc.said.exporters {
+	if float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind || len(sc.evidence().exporters) > sc.said.exporters {
 		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
 	}
 	sc.said.settled = true
@@ -211,8 +229,8 @@ func (d *Detector) settle(sc *scan) {
 // refresh tells what changed since the last revision. Measuring is not cheap,
 // so it waits for a change that can be seen without.
 func (d *Detector) refresh(sc *scan) {
-	exporter := len(sc.track.evidence.exporters) > sc.said.exporters
-	if !exporter && sc.track.size() < sc.said.size+sc.said.size/4+1 {
+	exporter := len(sc.evidence().exporters) > sc.said.exporters
+	if size := d.records.at(sc.suspect.record).size(); !exporter && size < sc.said.size+sc.said.size/4+1 {
 		return
 	}
 	switch m := sc.measure(d); {
@@ -230,21 +248,29 @@ func (d *Detector) refresh(sc *scan) {
 func (d *Detector) close(sc *scan, reason string) {
 	d.say(sc, schema.Close, reason)
 	d.stats.Closed++
-	t := sc.track
-	for _, set := range []*contacts{&t.failed, &t.other} {
-		for i := range set.list {
-			if c := &set.list[i]; sc.scope.has(c) {
-				c.stamp |= told
+	s := sc.suspect
+	rec := d.records.at(s.record)
+	for _, set := range []*set{&rec.failed, &rec.other} {
+		for at, c := range set.all(&d.slab) {
+			if sc.covers(c) {
+				c.marks |= markTold
+				set.change(&d.slab, at, c)
 			}
 		}
 	}
-	t.scans = slices.DeleteFunc(t.scans, func(o *scan) bool { return o == sc })
+	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
 	d.open = slices.DeleteFunc(d.open, func(o *scan) bool { return o == sc })
-	t.since = 0
-	if len(t.scans) == 0 {
-		t.evidence = evidence{}
-		if t.sketch != nil {
-			t.sketch = new(sketches)
+	rec.since = 0
+	if len(s.open(sc.track)) == 0 {
+		s.evidence[sc.track] = evidence{}
+		if s.sketch[sc.track] != nil {
+			s.sketch[sc.track] = new(sketches)
 		}
 	}
 }
+
+// evidence is that of the scan's track.
+func (sc *scan) evidence() *evidence { return &sc.suspect.evidence[sc.track] }
+
+// size is about how many distinct targets the source has; it is cheap.
+func (r *record) size() uint64 { return r.failed.estimate() + r.other.estimate() }

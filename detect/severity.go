@@ -17,7 +17,7 @@ func (d *Detector) severity(sc *scan, m *measured, confidence string) schema.Sev
 		return schema.Critical
 	}
 	s := d.bySides(sc, m)
-	if s == schema.High && (confidence == "low" || sc.track.evidence.sampling > 1) {
+	if s == schema.High && (confidence == "low" || sc.evidence().sampling > 1) {
 		return schema.Medium
 	}
 	return s
@@ -27,9 +27,9 @@ func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
 	switch {
 	case len(d.cfg.Internal) == 0:
 		return schema.Medium // nobody told what is ours
-	case !sc.source.internal:
+	case !sc.suspect.internal:
 		return schema.Low
-	case d.mostlyInternal(m):
+	case d.mostlyInternal(m, sc.suspect):
 		return schema.High
 	}
 	for k := range m.outline.ports {
@@ -40,10 +40,10 @@ func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
 	return schema.Medium
 }
 
-func (d *Detector) mostlyInternal(m *measured) bool {
+func (d *Detector) mostlyInternal(m *measured, s *suspect) bool {
 	n := 0
-	for i := range m.contacts {
-		if d.isInternal(m.contacts[i].target()) {
+	for _, c := range m.contacts {
+		if a := s.target(c); a.IsValid() && d.isInternal(a) {
 			n++
 		}
 	}
@@ -62,8 +62,10 @@ func (d *Detector) isInternal(a netip.Addr) bool {
 // SetInternal changes which prefixes are ours, for all sources at once.
 func (d *Detector) SetInternal(prefixes []netip.Prefix) {
 	d.cfg.Internal = prefixes
-	for _, s := range d.table.list {
-		s.internal = d.isInternal(s.addr)
+	for _, s := range d.suspects {
+		if s != nil {
+			s.internal = d.isInternal(s.addr)
+		}
 	}
 }
 
@@ -71,9 +73,9 @@ func (d *Detector) SetInternal(prefixes []netip.Prefix) {
 // system discovery, T1046 network service discovery, T1595.001 scanning IP blocks.
 func (d *Detector) technique(sc *scan) []string {
 	switch {
-	case len(d.cfg.Internal) > 0 && !sc.source.internal:
+	case len(d.cfg.Internal) > 0 && !sc.suspect.internal:
 		return []string{"T1595.001"}
-	case sc.track.kind == trackEchoes:
+	case sc.track == trackEchoes:
 		return []string{"T1018"}
 	}
 	return []string{"T1046"}

@@ -49,27 +49,20 @@ func (s shape) untilBlock() int {
 	return int(max(missing(5, s.hosts), missing(5, s.ports), missing(3*s.hosts, s.pairs), missing(3*s.ports, s.pairs), 1))
 }
 
-type portKey struct {
-	port  uint16
-	proto uint8
-}
-
-func (c *contact) portKey() portKey { return portKey{c.port, c.proto} }
-
 // outline is a shape in the making, with what the shape forgets.
 type outline struct {
 	pairs uint64
-	hosts map[[16]byte]uint64 // pairs on each
+	hosts map[uint32]uint64 // pairs on each
 	ports map[portKey]uint64
 }
 
 func newOutline() *outline {
-	return &outline{hosts: map[[16]byte]uint64{}, ports: map[portKey]uint64{}}
+	return &outline{hosts: map[uint32]uint64{}, ports: map[portKey]uint64{}}
 }
 
-func (o *outline) add(c *contact) {
+func (o *outline) add(c contact) {
 	o.pairs++
-	o.hosts[c.addr]++
+	o.hosts[c.addr()]++
 	o.ports[c.portKey()]++
 }
 
@@ -91,8 +84,8 @@ func (o *outline) shape() shape {
 func (o *outline) topPorts(weight uint64) []schema.PortCount {
 	top := []schema.PortCount{}
 	for k, n := range o.ports {
-		if schema.HasPorts(k.proto) {
-			top = append(top, schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.proto), Hosts: n * weight})
+		if k.class.track() == trackPorts {
+			top = append(top, schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n * weight})
 		}
 	}
 	slices.SortFunc(top, func(a, b schema.PortCount) int {

@@ -147,20 +147,34 @@ func TestAFutureOrAncientClockIsCountedAndMovesNothing(t *testing.T) {
 	checkSum(t, d)
 }
 
-func TestAFloodOfSpoofedSourcesEvictsNoScannerThatAlerted(t *testing.T) {
-	const room = 1000
-	d := newDetector(t, func(c *detect.Config) { c.MaxSources = room })
+func TestAFloodOfSpoofedSourcesHidesNoScannerAndKeepsTheBudget(t *testing.T) {
+	const budget = 4 << 20
+	d := newDetector(t, func(c *detect.Config) { c.Memory = budget })
 	d.Observe(verticalScan(60, time.Second), 0)
-	for i := range 20 * room {
+	second := netip.MustParseAddr("198.51.100.99")
+	for i := range 1_000_000 {
 		src := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
-		d.Observe([]schema.Flow{syn(src, target(1), 80, time.Minute)}, 0)
+		after := time.Minute + time.Duration(i)*time.Millisecond
+		d.Observe([]schema.Flow{syn(src, target(i%9), 80, after)}, 0)
+		if i%10_000 == 0 { // 100 ports in the middle of it
+			d.Observe([]schema.Flow{syn(second, target(1), uint16(1+i/10_000), after)}, 0)
+		}
+		if i%100_000 == 0 {
+			if s := d.Stats(); s.Bytes > budget*11/10 {
+				t.Fatalf("%d bytes of %d after %d sources", s.Bytes, budget, i)
+			}
+		}
 	}
 	s := d.Stats()
-	if s.Sources != room || s.Evicted != 19*room+1 {
-		t.Errorf("%d sources held, %d evicted", s.Sources, s.Evicted)
+	if s.Waiting == 0 || s.Sources < 20_000 {
+		t.Errorf("%+v", s)
 	}
-	if closed := d.Finish("end"); len(closed) != 1 || closed[0].Source != scanner || closed[0].Ports.Count != 60 {
-		t.Errorf("the scanner is gone: %+v", closed)
+	found := map[netip.Addr]uint64{}
+	for _, a := range d.Finish("end") {
+		found[a.Source] = a.Ports.Count
+	}
+	if len(found) != 2 || found[scanner] != 60 || found[second] < 90 {
+		t.Errorf("found %v", found)
 	}
 	checkSum(t, d)
 }

@@ -1,17 +1,20 @@
 package detect
 
 // Stats says what became of every flow: Consumed is the sum of Counted,
-// Silenced, Skipped and the three of the clock.
+// Silenced, Waiting, NoRoom
+// and the three of the clock.
 type Stats struct {
 	Consumed uint64
 	Counted  uint64
 	Silenced [guardCount]uint64 // by guard
-	Skipped  uint64             // no room for another source
+	Waiting  uint64             // of new sources that must show more before they get a place
+	NoRoom   uint64             // of new sources, all places being taken by better ones
 	Early    uint64             // further ahead of its arrival than the allowed skew
 	Late     uint64             // before the window
 	Timeless uint64
 
 	Sources   uint64 // held now
+	Bytes     uint64 // that they take
 	Evicted   uint64 // sources that made room for another
 	Expired   uint64 // sources of which the window has nothing left
 	Opened    uint64 // alerts
@@ -33,8 +36,7 @@ func (s *Stats) refused(a admission) {
 // Stats returns what was counted since New.
 func (d *Detector) Stats() Stats {
 	s := d.stats
-	s.Sources = uint64(len(d.table.list))
-	s.Evicted, s.Expired = d.table.evicted, d.table.expired
+	s.Sources, s.Bytes = d.table.held, d.used()
 	return s
 }
 
@@ -43,7 +45,7 @@ func (s *Stats) Fates(yield func(fate string, n uint64) bool) {
 	fates := []struct {
 		name string
 		n    uint64
-	}{{"counted", s.Counted}, {"no_room", s.Skipped}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
+	}{{"counted", s.Counted}, {"waiting", s.Waiting}, {"no_room", s.NoRoom}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
 	for g := guardNone + 1; g < guardCount; g++ {
 		fates = append(fates, struct {
 			name string
@@ -63,9 +65,9 @@ func (s *Stats) Add(o *Stats) {
 		s.Silenced[g] += n
 	}
 	for _, p := range []struct{ to, from *uint64 }{
-		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Skipped, &o.Skipped},
+		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
 		{&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
-		{&s.Sources, &o.Sources}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
+		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
 		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions},
 	} {
 		*p.to += *p.from

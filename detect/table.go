@@ -1,97 +1,183 @@
 package detect
 
 import (
+	"encoding/binary"
 	"net/netip"
-	"time"
+
+	"github.com/scanhound/scanhound/schema"
 )
 
-// table holds the sources. What is done to all of them in turn (expiry, the
-// choice of whom to evict) follows the list, never the map, so that it is the
-// same on every replay.
+// table finds a source by its address. It has segments, each an open-addressing
+// array that grows by itself, so that growing never moves all sources at once,
+// and no pointers beyond those of the segments.
 type table struct {
-	byAddr map[netip.Addr]*source
-	list   []*source
-	hand   int // next source to look at
-	max    int
-
-	evicted, refused, expired uint64
+	segments [1 << segmentBits]segment
+	held     uint64
+	hand     cursor // of the sweep and of eviction
 }
 
-func newTable(maxSources int) table {
-	return table{byAddr: map[netip.Addr]*source{}, max: maxSources}
+const (
+	segmentBits  = 8
+	firstSegment = 16 // slots of a new segment
+)
+
+type segment struct {
+	slots []slot
+	used  int
 }
 
-// get returns the source of addr, or nil if there is no room for it.
-func (t *table) get(addr netip.Addr) (s *source, isNew bool) {
-	if s := t.byAddr[addr]; s != nil {
-		return s, false
+// slot is one source: 24 bytes. Most sources have touched one target, which lies
+// in the slot itself; the others have a record.
+type slot struct {
+	key  uint64 // see keyOf; 0 is free
+	word uint64 // of the one contact, or the index of the record
+	seen uint32 // second of the latest flow, Unix time
+	one  marks  // of the one contact; 0: word is a record
+	bits slotBits
+}
+
+type slotBits uint8
+
+const (
+	slotInternal slotBits = 1 << iota
+	slotV6
+	slotRecord
+)
+
+// keyOf is an address as a table key: an IPv4 address is itself, an IPv6 address
+// 63 bits of its hash. It is never 0.
+func keyOf(a netip.Addr) uint64 {
+	if a.Is4() || a.Is4In6() {
+		b := a.As4()
+		return 1<<32 | uint64(binary.BigEndian.Uint32(b[:]))
 	}
-	if len(t.list) >= t.max && !t.evict() {
-		t.refused++
-		return nil, false
-	}
-	s = &source{addr: addr, place: len(t.list)}
-	t.list = append(t.list, s)
-	t.byAddr[addr] = s
-	return s, true
+	b := a.As16()
+	return 1<<63 | hashAddr(&b)
 }
 
-// look is how many sources the choice of a victim compares.
-const look = 64
+// home is where a key belongs: its segment, and its first place there.
+func home(key uint64) (seg, place uint64) {
+	h := schema.Mix64(key)
+	return h >> (64 - segmentBits), h
+}
 
-// evict removes the source with the fewest failed contacts, the oldest of
-// those, among the next few. A source with an open alert stays.
-func (t *table) evict() bool {
-	var victim *source
-	for range min(look, len(t.list)) {
-		if s := t.next(); !s.alerted() && (victim == nil || weaker(s, victim)) {
-			victim = s
+// find returns the slot of key, or nil. It is valid until a slot is added or removed.
+func (t *table) find(key uint64) *slot {
+	seg, place := home(key)
+	s := &t.segments[seg]
+	if len(s.slots) == 0 {
+		return nil
+	}
+	mask := uint64(len(s.slots) - 1)
+	for i := place & mask; s.slots[i].key != 0; i = (i + 1) & mask {
+		if s.slots[i].key == key {
+			return &s.slots[i]
 		}
 	}
-	if victim == nil {
-		return false
-	}
-	t.remove(victim)
-	t.evicted++
-	return true
+	return nil
 }
 
-func weaker(a, b *source) bool {
-	if wa, wb := a.weight(), b.weight(); wa != wb {
-		return wa < wb
+// add returns a new slot for key, which must not be in the table.
+func (t *table) add(key uint64) *slot {
+	seg, place := home(key)
+	s := &t.segments[seg]
+	if 4*(s.used+1) > 3*len(s.slots) {
+		s.grow()
 	}
-	return a.seen < b.seen
+	s.used++
+	t.held++
+	at := s.free(place)
+	at.key = key
+	return at
 }
 
-func (t *table) next() *source {
-	if t.hand >= len(t.list) {
-		t.hand = 0
+// free returns the first free slot from place on.
+func (s *segment) free(place uint64) *slot {
+	mask := uint64(len(s.slots) - 1)
+	i := place & mask
+	for s.slots[i].key != 0 {
+		i = (i + 1) & mask
 	}
-	s := t.list[t.hand]
-	t.hand++
+	return &s.slots[i]
+}
+
+func (s *segment) grow() {
+	old := s.slots
+	s.slots = make([]slot, max(firstSegment, 2*len(old)))
+	for i := range old {
+		if old[i].key != 0 {
+			_, place := home(old[i].key)
+			*s.free(place) = old[i]
+		}
+	}
+}
+
+// remove takes the source at a place of a segment out. What probed past it moves up.
+func (t *table) remove(seg, place int) {
+	s := &t.segments[seg]
+	mask := uint64(len(s.slots) - 1)
+	hole := uint64(place)
+	s.slots[hole] = slot{}
+	s.used--
+	t.held--
+	for i := (hole + 1) & mask; s.slots[i].key != 0; i = (i + 1) & mask {
+		_, at := home(s.slots[i].key)
+		if (i-at)&mask >= (i-hole)&mask {
+			s.slots[hole] = s.slots[i]
+			s.slots[i] = slot{}
+			hole = i
+		}
+	}
+}
+
+// removeKey takes a source out.
+func (t *table) removeKey(key uint64) {
+	seg, place := home(key)
+	s := &t.segments[seg]
+	mask := uint64(len(s.slots) - 1)
+	for i := place & mask; s.slots[i].key != 0; i = (i + 1) & mask {
+		if s.slots[i].key == key {
+			t.remove(int(seg), int(i))
+			return
+		}
+	}
+}
+
+// cursor is a place of the table in the order in which the sweep goes.
+type cursor struct {
+	seg, place int
+}
+
+// next moves on by one slot and returns it; it may be free.
+func (t *table) next() *slot {
+	c := &t.hand
+	for c.place >= len(t.segments[c.seg].slots) {
+		c.place = 0
+		c.seg = (c.seg + 1) % len(t.segments)
+		if c.seg == 0 && t.held == 0 {
+			return nil
+		}
+	}
+	s := &t.segments[c.seg].slots[c.place]
+	c.place++
 	return s
 }
 
-func (t *table) remove(s *source) {
-	last := t.list[len(t.list)-1]
-	t.list[s.place], last.place = last, s.place
-	t.list[len(t.list)-1] = nil
-	t.list = t.list[:len(t.list)-1]
-	delete(t.byAddr, s.addr)
+// dropLast removes the source that next returned last. Another may now be in its
+// place, and is next.
+func (t *table) dropLast() {
+	t.hand.place--
+	t.remove(t.hand.seg, t.hand.place)
 }
 
-// sweep expires the share of the sources that elapsed is of a sixteenth of the
-// window: each is visited often enough to hold at most that much dead weight.
-func (t *table) sweep(elapsed, window time.Duration, oldest uint32) {
-	n := min(int(float64(len(t.list))*float64(elapsed)/float64(window/16))+1, len(t.list))
-	for range n {
-		if len(t.list) == 0 {
-			return
-		}
-		if s := t.next(); s.expire(oldest) {
-			t.remove(s)
-			t.expired++
-			t.hand--
-		}
+// slots is the number of places, taken and free.
+func (t *table) slots() (n int) {
+	for i := range t.segments {
+		n += len(t.segments[i].slots)
 	}
+	return n
 }
+
+const slotSize = 24 // bytes
+
+func (t *table) bytes() uint64 { return uint64(t.slots()) * slotSize }

@@ -1,0 +1,122 @@
+package detect
+
+// record is a source that has touched more than one target. 44 bytes, no pointer.
+type record struct {
+	failed  set    // targets that count
+	other   set    // targets that answered, or of which too little is known
+	key     uint64 // of its slot
+	swept   uint32 // second at which what is older than the window was last dropped
+	since   uint32 // second of the first failed contact since the last alert closed; 0: none
+	suspect uint32 // 1 + index of what is held beside; 0: nothing
+}
+
+const (
+	recordSize      = 40 // bytes
+	recordChunkBits = 12
+	recordChunk     = 1 << recordChunkBits
+)
+
+// records are records by index, in chunks that never move, with a list of free
+// ones that runs through swept.
+type records struct {
+	chunks []*[recordChunk]record
+	next   uint32 // never used from here on
+	free   uint32 // 1 + index of the first free one
+	live   uint64
+}
+
+func (r *records) at(i uint32) *record {
+	return &r.chunks[i>>recordChunkBits][i&(recordChunk-1)]
+}
+
+func (r *records) get() (uint32, *record) {
+	r.live++
+	if r.free != 0 {
+		i := r.free - 1
+		rec := r.at(i)
+		r.free = rec.swept
+		*rec = record{}
+		return i, rec
+	}
+	if int(r.next>>recordChunkBits) >= len(r.chunks) {
+		r.chunks = append(r.chunks, new([recordChunk]record))
+	}
+	r.next++
+	return r.next - 1, r.at(r.next - 1)
+}
+
+func (r *records) put(i uint32) {
+	r.live--
+	*r.at(i) = record{swept: r.free}
+	r.free = i + 1
+}
+
+func (r *records) bytes() uint64 { return r.live * recordSize }
+
+// note is what a flow changed of its contact.
+type note struct {
+	c      contact
+	fresh  bool // it counts as a failed target that did not count before
+	probed bool // it had been probed before and has answered now
+}
+
+// observe remembers the contact c of a record.
+func (d *Detector) observe(rec *record, c contact) note {
+	hash, b := c.hash(), &d.slab
+	if at := rec.failed.find(b, c, hash); at >= 0 {
+		return d.again(rec, at, c)
+	}
+	if at := rec.other.find(b, c, hash); at >= 0 {
+		known := rec.other.at(b, at)
+		known.merge(c, d.now, d.retold)
+		if !known.marks.isProbe() {
+			rec.other.change(b, at, known)
+			return note{c: known}
+		}
+		c = known
+		rec.other.remove(b, at)
+	}
+	if !c.marks.isProbe() {
+		rec.other.add(b, c, hash, d.now, d.units.window)
+		d.tell(rec, c, hash)
+		return note{c: c}
+	}
+	if rec.failed.n == maxContacts {
+		d.spill(rec)
+	}
+	rec.failed.add(b, c, hash, d.now, d.units.window)
+	d.tell(rec, c, hash)
+	return note{c: c, fresh: rec.failed.sampled(hash)}
+}
+
+// again handles another flow to a target in the failed set.
+func (d *Detector) again(rec *record, at int, c contact) note {
+	known := rec.failed.at(&d.slab, at)
+	news := known.merge(c, d.now, d.retold)
+	if known.marks.isProbe() {
+		rec.failed.change(&d.slab, at, known)
+		return note{c: known, fresh: news}
+	}
+	rec.failed.remove(&d.slab, at)
+	rec.other.add(&d.slab, known, known.hash(), d.now, d.units.window)
+	return note{c: known, probed: true}
+}
+
+// retoldAfter is how long a target that an alert told of must have been left
+// alone before touching it is the beginning of another scan.
+const retoldAfter = 5 * 60 // seconds
+
+// purge drops what is older than the window from a record that was not looked at
+// for a while.
+func (d *Detector) purge(rec *record) {
+	rec.swept = d.second
+	old := func(c contact) bool { return c.stamp().age(d.now) <= d.units.window }
+	rec.failed.keep(&d.slab, old)
+	rec.other.keep(&d.slab, old)
+	if s := d.suspectOf(rec); s != nil {
+		s.blockAt = [trackCount]int{}
+		if rec.failed.n == 0 {
+			s.sketch = [trackCount]*sketches{}
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package detect
+
+// set is a set of contacts in a block of the slab: all of them up to
+// maxContacts; beyond, those whose hash begins with level zero bits, a uniform
+// sample of the distinct targets in which each stands for 1<<level.
+//
+// Up to denseSize places the contacts lie side by side; a larger block is a hash
+// table with linear probing, at most seven eighths full.
+type set struct {
+	block uint32
+	n     uint16
+	size  uint8 // log2 of the places; 0: no block
+	level uint8
+}
+
+const (
+	denseSize   = 4 // 16 places: as fast to scan as to hash
+	maxContacts = 1 << largest * 7 / 8
+)
+
+// weight is how many distinct contacts one of the set stands for.
+func (s *set) weight() uint64 { return 1 << s.level }
+
+// estimate is the number of distinct contacts as far as the sample tells.
+func (s *set) estimate() uint64 { return uint64(s.n) << s.level }
+
+// sampled reports whether a contact with this hash belongs into the set.
+func (s *set) sampled(hash uint64) bool { return hash>>(64-s.level) == 0 }
+
+// find returns the place of the contact that is the same target as c, or -1.
+func (s *set) find(b *slab, c contact, hash uint64) int {
+	if s.n == 0 {
+		return -1
+	}
+	words, marks := b.block(s.block, s.size)
+	if s.size <= denseSize {
+		for i, w := range words[:s.n] {
+			if (w^c.word)>>16 == 0 && (marks[i]^c.marks)>>classShift == 0 {
+				return i
+			}
+		}
+		return -1
+	}
+	mask := uint64(len(words) - 1)
+	for i := hash & mask; marks[i] != 0; i = (i + 1) & mask {
+		if (words[i]^c.word)>>16 == 0 && (marks[i]^c.marks)>>classShift == 0 {
+			return int(i)
+		}
+	}
+	return -1
+}
+
+// at returns the contact at a place.
+func (s *set) at(b *slab, place int) contact {
+	words, marks := b.block(s.block, s.size)
+	return contact{words[place], marks[place]}
+}
+
+// change replaces the contact at a place by the same target.
+func (s *set) change(b *slab, place int, c contact) {
+	words, marks := b.block(s.block, s.size)
+	words[place], marks[place] = c.word, c.marks
+}
+
+// all yields every contact with its place.
+func (s *set) all(b *slab) func(yield func(int, contact) bool) {
+	return func(yield func(int, contact) bool) {
+		if s.n == 0 {
+			return
+		}
+		words, marks := b.block(s.block, s.size)
+		if s.size <= denseSize {
+			words = words[:s.n]
+		}
+		for i, w := range words {
+			if marks[i] != 0 && !yield(i, contact{w, marks[i]}) {
+				return
+			}
+		}
+	}
+}
+
+// add puts c, which must not be in the set, into it, if the sample wants it. A
+// full set first drops what is older than the window, then halves the sample.
+func (s *set) add(b *slab, c contact, hash uint64, now stamp, window uint32) {
+	if s.n == maxContacts {
+		s.keep(b, func(c contact) bool { return c.stamp().age(now) <= window })
+		for s.n > maxContacts*3/4 {
+			s.level++
+			s.keep(b, func(c contact) bool { return s.sampled(c.hash()) })
+		}
+	}
+	if !s.sampled(hash) {
+		return
+	}
+	if int(s.n) >= room(s.size) {
+		s.resize(b, s.size+1)
+	}
+	s.place(b, c, hash)
+}
+
+// room is how many contacts a block of a size takes.
+func room(size uint8) int {
+	switch {
+	case size == 0:
+		return 0
+	case size <= denseSize:
+		return 1 << size
+	}
+	return 1 << size * 7 / 8
+}
+
+func (s *set) place(b *slab, c contact, hash uint64) {
+	words, marks := b.block(s.block, s.size)
+	i := uint64(s.n)
+	if s.size > denseSize {
+		mask := uint64(len(words) - 1)
+		for i = hash & mask; marks[i] != 0; i = (i + 1) & mask {
+		}
+	}
+	words[i], marks[i] = c.word, c.marks
+	s.n++
+}
+
+// resize moves the contacts into a block of another size.
+func (s *set) resize(b *slab, size uint8) {
+	size = max(size, smallest)
+	old := *s
+	*s = set{block: b.get(size), size: size, level: s.level}
+	for _, c := range old.all(b) {
+		s.place(b, c, c.hash())
+	}
+	old.drop(b)
+}
+
+// drop gives the block back.
+func (s *set) drop(b *slab) {
+	if s.size != 0 {
+		b.put(s.block, s.size)
+	}
+	*s = set{level: s.level}
+}
+
+// remove takes the contact at a place out of the set.
+func (s *set) remove(b *slab, place int) {
+	words, marks := b.block(s.block, s.size)
+	s.n--
+	if s.size <= denseSize {
+		last := int(s.n)
+		words[place], marks[place] = words[last], marks[last]
+		words[last], marks[last] = 0, 0
+		return
+	}
+	mask := uint64(len(words) - 1)
+	hole := uint64(place)
+	marks[hole] = 0
+	for i := (hole + 1) & mask; marks[i] != 0; i = (i + 1) & mask {
+		// Who probed past the hole to get here moves into it.
+		home := contact{words[i], marks[i]}.hash() & mask
+		if (i-home)&mask >= (i-hole)&mask {
+			words[hole], marks[hole] = words[i], marks[i]
+			marks[i] = 0
+			hole = i
+		}
+	}
+}
+
+// keep drops the contacts that are not wanted, and shrinks the block.
+func (s *set) keep(b *slab, wanted func(contact) bool) {
+	if s.n == 0 {
+		return
+	}
+	var few [maxContacts]contact
+	kept := few[:0]
+	for _, c := range s.all(b) {
+		if wanted(c) {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == int(s.n) {
+		return
+	}
+	s.drop(b)
+	if len(kept) == 0 {
+		s.level = 0
+		return
+	}
+	for s.size = smallest; room(s.size) < len(kept); s.size++ {
+	}
+	s.block = b.get(s.size)
+	for _, c := range kept {
+		s.place(b, c, c.hash())
+	}
+}
