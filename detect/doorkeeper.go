@@ -66,7 +66,3 @@ func mark(filter []uint64, h uint64) {
 	filter[a/64] |= 1 << (a % 64)
 	filter[b/64] |= 1 << (b % 64)
 }
-
-func (k *doorkeeper) bytes() uint64 {
-	return uint64(len(k.recent)+len(k.older))*8 + uint64(len(k.targets))
-}

@@ -25,9 +25,6 @@ const (
 // isProbe reports whether a contact with these outcomes counts as a failed target.
 func (o outcome) isProbe() bool { return o&(probes|faint) != 0 && o&answered == 0 }
 
-// isStrong reports whether it counts against the ordinary thresholds.
-func (o outcome) isStrong() bool { return o&probes != 0 && o&answered == 0 }
-
 var outcomeNames = [...]string{"failed", "stealth", "weak", "refused", "flagless", "touched", "answered", "echo"}
 
 const (

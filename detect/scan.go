@@ -31,8 +31,8 @@ type scan struct {
 type said struct {
 	at        schema.Time
 	pairs     uint64
-	size      uint64 // of the track, at that time
-	again     uint64 // the size at which growth is looked at again
+	look      uint64 // the source's size at which a refresh measures again
+	again     uint64 // the size at which a jump is looked for again
 	kind      schema.Kind
 	exporters int
 	settled   bool // nothing was touched since
@@ -230,9 +230,11 @@ func (d *Detector) settle(sc *scan) {
 // so it waits for a change that can be seen without.
 func (d *Detector) refresh(sc *scan) {
 	exporter := len(sc.evidence().exporters) > sc.said.exporters
-	if size := d.records.at(sc.suspect.record).size(); !exporter && size < sc.said.size+sc.said.size/4+1 {
+	size := d.records.at(sc.suspect.record).size()
+	if !exporter && size < sc.said.look {
 		return
 	}
+	sc.said.look = lookAfter(size)
 	switch m := sc.measure(d); {
 	case exporter:
 		d.say(sc, schema.Update, "another exporter saw it")
@@ -242,6 +244,9 @@ func (d *Detector) refresh(sc *scan) {
 		d.say(sc, schema.Update, reasonGrown(sc.said.pairs, m.scale.Pairs.Count))
 	}
 }
+
+// lookAfter is the size at which a scan may have changed enough to be measured.
+func lookAfter(size uint64) uint64 { return size + size/4 + 1 }
 
 // close tells the totals and forgets the scan. What it was about will not be
 // told of again unless it is touched again.

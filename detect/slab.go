@@ -72,6 +72,3 @@ func (s *slab) block(h uint32, size uint8) ([]uint64, []marks) {
 
 // bytes is what the blocks that are handed out take.
 func (s *slab) bytes() uint64 { return s.live * placeSize }
-
-// held is what all chunks take.
-func (s *slab) held() uint64 { return uint64(len(s.words)) * chunkSize * placeSize }
