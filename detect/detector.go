@@ -25,19 +25,21 @@ type Detector struct {
 	slab     slab
 	records  records
 	door     doorkeeper
-	sketched uint64 // bytes of sketches, as of the last tick
+	sketched uint64 // bytes of sketches, nearly: see weigh
 
 	suspects     []*suspect
 	freeSuspects []uint32
-	open         []*scan             // in the order in which they opened
+	open         []openScan          // in the order in which they opened
 	flags        map[netip.Addr]bool // exporters that have sent TCP flags
 	flagged      netip.Addr          // the last of them
 
+	ticks    uint
 	nextTick schema.Time
 	lastTick schema.Time
 
 	alerts []schema.Alert
 	stats  Stats
+	warmed uint64 // see warm
 }
 
 // tick is how often, in event time, open scans and expiry are looked after.
@@ -70,8 +72,13 @@ func New(cfg Config) (*Detector, error) {
 // until the next call.
 func (d *Detector) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 	d.alerts = d.alerts[:0]
-	for i := range flows {
-		d.flow(&flows[i], offset)
+	for len(flows) > 0 {
+		n := min(group, len(flows))
+		d.warm(flows[:n])
+		for i := range flows[:n] {
+			d.flow(&flows[i], offset)
+		}
+		flows = flows[n:]
 	}
 	return d.alerts
 }
@@ -80,7 +87,7 @@ func (d *Detector) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 func (d *Detector) Finish(reason string) []schema.Alert {
 	d.alerts = d.alerts[:0]
 	for len(d.open) > 0 {
-		d.close(d.open[0], reason)
+		d.close(d.open[0].scan, reason)
 	}
 	return d.alerts
 }
@@ -227,10 +234,16 @@ func (d *Detector) tick() {
 		d.due(now)
 		d.setTime()
 		d.sweep(now - d.lastTick)
-		d.weigh()
+		if d.ticks++; d.ticks%weighEvery == 0 {
+			d.weigh()
+		}
 	}
 	d.lastTick, d.nextTick = now, now.Add(tick)
 }
+
+// weighEvery is how many ticks lie between two sums over all sketches. New ones
+// are added as they come; that they grow and go is found out then.
+const weighEvery = 60
 
 // weigh adds up what the sketches take.
 func (d *Detector) weigh() {

@@ -123,7 +123,7 @@ func (d *Detector) drop(s *slot) {
 // drops what is older.
 func (d *Detector) sweep(elapsed schema.Time) {
 	slots := d.table.slots()
-	n := min(int(float64(slots)*float64(elapsed)/(float64(d.cfg.Window)/16))+1, slots)
+	n := min(int(float64(slots)*float64(elapsed)/(float64(d.cfg.Window)/8))+1, slots)
 	for range n {
 		s := d.table.next()
 		if s == nil {

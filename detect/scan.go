@@ -126,7 +126,7 @@ func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
 	}
 	sc.join(&x)
 	s.scans = append(s.scans, sc)
-	d.open = append(d.open, sc)
+	d.open = append(d.open, openScan{sc, at.Add(settleAfter)})
 	d.stats.Opened++
 	d.say(sc, schema.Open, reasonCrossed(&x))
 }
@@ -198,23 +198,44 @@ func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, sess
 	}
 }
 
+// openScan is an open scan and when it is looked at next: what happens to it
+// meanwhile only moves that later.
+type openScan struct {
+	*scan
+	look schema.Time
+}
+
+// lookEvery is how often a scan is looked at that grows or has been told of lately.
+const lookEvery = time.Minute
+
 // due looks at every open scan whose time may have come.
 func (d *Detector) due(now schema.Time) {
-	for _, sc := range slices.Clone(d.open) {
-		quiet := now.Sub(sc.last)
-		after := closeFast
-		if sc.slow {
-			after = closeSlow
+	var closing []*scan
+	for i := range d.open {
+		sc := &d.open[i]
+		if now < sc.look {
+			continue
 		}
-		switch {
-		case quiet >= after:
-			d.close(sc, "quiet for "+schema.Duration(after).String())
+		sc.look = now.Add(lookEvery)
+		switch quiet := now.Sub(sc.last); {
+		case quiet >= sc.closeAfter():
+			closing = append(closing, sc.scan)
 		case quiet >= settleAfter && !sc.said.settled:
-			d.settle(sc)
+			d.settle(sc.scan)
 		case now.Sub(sc.said.at) >= updateEvery:
-			d.refresh(sc)
+			d.refresh(sc.scan)
 		}
 	}
+	for _, sc := range closing {
+		d.close(sc, "quiet for "+schema.Duration(sc.closeAfter()).String())
+	}
+}
+
+func (sc *scan) closeAfter() time.Duration {
+	if sc.slow {
+		return closeSlow
+	}
+	return closeFast
 }
 
 // settle tells the totals of a scan that went quiet, if they are news.
@@ -264,7 +285,7 @@ func (d *Detector) close(sc *scan, reason string) {
 		}
 	}
 	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
-	d.open = slices.DeleteFunc(d.open, func(o *scan) bool { return o == sc })
+	d.open = slices.DeleteFunc(d.open, func(o openScan) bool { return o.scan == sc })
 	rec.since = 0
 	if len(s.open(sc.track)) == 0 {
 		s.evidence[sc.track] = evidence{}

@@ -108,6 +108,9 @@ func (s *sketches) counted() *distinct {
 	return &s.pairs
 }
 
+// newSketches is what sketches take when they begin: hosts or ports, and pairs.
+const newSketches = 2 * 2 << precision
+
 func (s *sketches) bytes() uint64 { return s.pairs.bytes() + s.hosts.bytes() + s.ports.bytes() }
 
 // suspectOf returns the suspect of a record, or nil.
@@ -192,6 +195,7 @@ func (d *Detector) spill(rec *record) {
 		if track := c.marks.class().track(); counted(c) {
 			if s.sketch[track] == nil {
 				s.sketch[track], shapes[track] = new(sketches), newOutline()
+				d.sketched += newSketches
 			}
 			shapes[track].add(c)
 		}
