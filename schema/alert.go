@@ -163,7 +163,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 
 // AppendAlert appends the wire form of a to b.
 func AppendAlert(b []byte, a *Alert) ([]byte, error) {
-	b, err := json.Append(b, a, 0)
+	b, err := json.Append(b, a, json.SortMapKeys)
 	if err != nil {
 		return b, fmt.Errorf("encode alert %s: %w", a.ID, err)
 	}

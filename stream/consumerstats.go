@@ -59,7 +59,7 @@ func (c *Consumer) Ready(ctx context.Context) error {
 	cl, joined := c.cl, c.joined
 	c.mu.Unlock()
 	if cl == nil {
-		return errors.New("the consumer does not run")
+		return c.kafka.Ask(ctx)
 	}
 	if err := Reachable(ctx, cl); err != nil {
 		return err

@@ -16,7 +16,7 @@ type decode struct {
 
 // Run reads all files.
 func (d *decode) Run(ctx context.Context, s *service.Service) error {
-	r := openRecordings(d.Files, s)
+	r := openRecordings(ctx, d.Files, s)
 	out := bufio.NewWriterSize(s.Stdout, 1<<16)
 	var line []byte
 	for flows := range r.flows() {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"iter"
 	"net/netip"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/scanhound/scanhound/cmd/internal/service"
@@ -21,10 +23,14 @@ type recordings struct {
 	log     func(error)
 }
 
-func openRecordings(files []string, s *service.Service) *recordings {
+func openRecordings(ctx context.Context, files []string, s *service.Service) *recordings {
 	cfg := netflow.DefaultConfig()
+	stdin := s.Stdin
+	if slices.Contains(files, "-") {
+		stdin = interruptible(ctx, stdin)
+	}
 	return &recordings{
-		reader:  flowfile.Open(files, s.Stdin),
+		reader:  flowfile.Open(files, stdin),
 		decoder: netflow.NewDecoder(netflow.NewTemplates(cfg), cfg),
 		log:     func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
 	}
@@ -95,3 +101,15 @@ func (t *table) nonzero(name string, n uint64) {
 }
 
 func (t *table) flush() error { return t.w.Flush() }
+
+// interruptible is r until ctx ends. A read of a terminal or a pipe cannot be
+// cut off: the goroutine that waits in it is left to the end of the process.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	return out
+}

@@ -29,7 +29,7 @@ func (c *replay) Run(ctx context.Context, s *service.Service) error {
 	if err != nil {
 		return err
 	}
-	r := openRecordings(c.Files, s)
+	r := openRecordings(ctx, c.Files, s)
 	pairing := detect.NewPairing(c.Orient.Conversations, c.Orient.Services)
 	out := &alertWriter{w: bufio.NewWriter(s.Stdout), json: c.Output == "json", final: c.Final}
 	batch := int64(0)

@@ -54,7 +54,7 @@ func (in *Ingest) Addrs() []netip.AddrPort { return in.udp.Addrs() }
 func (in *Ingest) reachable(ctx context.Context) error {
 	p := in.producer.Load()
 	if p == nil {
-		return errors.New("not connected yet: the log says why")
+		return in.cfg.Kafka.Ask(ctx)
 	}
 	return p.Reachable(ctx)
 }

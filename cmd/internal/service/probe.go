@@ -16,6 +16,7 @@ type Probe struct {
 
 const (
 	probeEvery   = 5 * time.Second
+	probeFirst   = 250 * time.Millisecond // until the first yes: a start is not to wait for the next turn
 	probeTimeout = 3 * time.Second
 )
 
@@ -31,13 +32,16 @@ func (s *Service) Probe(name string, ask func(context.Context) error) *Probe {
 
 // Run asks at once and then every five seconds until ctx ends.
 func (p *Probe) Run(ctx context.Context) error {
-	every := time.NewTicker(probeEvery)
+	every := time.NewTicker(probeFirst)
 	defer every.Stop()
 	for {
 		asking, stop := context.WithTimeout(ctx, probeTimeout)
 		err := p.ask(asking)
 		stop()
 		p.last.Store(&err)
+		if err == nil {
+			every.Reset(probeEvery)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
