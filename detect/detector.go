@@ -25,6 +25,7 @@ type Detector struct {
 	slab     slab
 	records  records
 	door     doorkeeper
+	targets  targets
 	sketched uint64 // bytes of sketches, nearly: see weigh
 
 	suspects     []*suspect
@@ -129,6 +130,11 @@ func (d *Detector) setTime() {
 func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64) {
 	c := contactOf(f, o, d.units.stamp(t))
 	key := keyOf(f.Src.Addr)
+	if c.marks&markAnswered != 0 {
+		d.targets.serve(c, d.now)
+	} else if c.marks.isProbe() {
+		d.targets.fail(c, key, d.now, &d.units)
+	}
 	s := d.table.find(key)
 	if s == nil {
 		if s = d.admit(key, c); s != nil {

@@ -46,7 +46,7 @@ func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing
 	for h := range horizons {
 		want := d.rules.threshold(f, h, c, s.internal)
 		count, want, ok := crosses(&n, h, want, f, &rec.failed)
-		if !ok || !d.failing(rec, &k, h, count) || f == block && !d.isBlock(rec, s, h, c.stamp()) {
+		if !ok || !d.failing(rec, &k, h, count) || f == block && !d.isBlock(rec, s, h, c.stamp()) || d.isDown(rec, &k, h, count, want) {
 			continue
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true

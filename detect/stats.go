@@ -20,6 +20,7 @@ type Stats struct {
 	Opened    uint64 // alerts
 	Closed    uint64
 	Revisions uint64 // opens, updates and closes together
+	Outages   uint64 // crossings kept silent because the targets are down
 }
 
 func (s *Stats) refused(a admission) {
@@ -68,7 +69,7 @@ func (s *Stats) Add(o *Stats) {
 		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
 		{&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
 		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
-		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions},
+		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions}, {&s.Outages, &o.Outages},
 	} {
 		*p.to += *p.from
 	}

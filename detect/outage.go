@@ -1,0 +1,84 @@
+package detect
+
+import "github.com/scanhound/scanhound/schema"
+
+// targets remembers which targets served somebody, and how many sources they
+// have failed since. What served in the last day and now fails for several
+// sources is down: its clients try in vain, and do not scan.
+//
+// It is a fixed table in which a target takes the slot of another; what is
+// forgotten costs a guard, never an alert.
+type targets struct {
+	slots []targetSlot
+}
+
+type targetSlot struct {
+	key    uint64
+	served stamp
+	failed stamp  // for the last source
+	last   uint32 // hash of that source
+	by     uint8  // sources in a row that it failed
+}
+
+const (
+	targetSlots   = 1 << 16 // 24 bytes each
+	outageSources = 5
+	outageHours   = 24 // it served within
+	outageMinutes = 60 // the sources failed within, each after the one before
+)
+
+func targetKey(c contact) uint64 { return c.hash() | 1 }
+
+// serve notes that c answered.
+func (t *targets) serve(c contact, now stamp) {
+	if t.slots == nil {
+		t.slots = make([]targetSlot, targetSlots)
+	}
+	k := targetKey(c)
+	s := &t.slots[k>>1%targetSlots]
+	*s = targetSlot{key: k, served: now}
+}
+
+// fail notes that c, if it ever served, failed for a source.
+func (t *targets) fail(c contact, source uint64, now stamp, u *units) {
+	if t.slots == nil {
+		return
+	}
+	k := targetKey(c)
+	s := &t.slots[k>>1%targetSlots]
+	who := uint32(schema.Mix64(source))
+	if s.key != k || s.by > 0 && s.last == who {
+		return
+	}
+	if s.by > 0 && s.failed.age(now) > u.minutes(outageMinutes) {
+		s.by = 0
+	}
+	s.failed, s.last = now, who
+	s.by = min(s.by+1, 255-1)
+}
+
+// down reports whether c is a target in an outage of its own.
+func (t *targets) down(c contact, now stamp, u *units) bool {
+	if t.slots == nil {
+		return false
+	}
+	k := targetKey(c)
+	s := &t.slots[k>>1%targetSlots]
+	return s.key == k && s.by >= outageSources && s.served.age(now) <= u.minutes(outageHours*60)
+}
+
+// isDown: so many of the key's targets are down that the rest reaches no threshold.
+func (d *Detector) isDown(rec *record, k *key, h int, count, want uint64) bool {
+	var down uint64
+	for _, c := range rec.failed.all(&d.slab) {
+		if c.marks&markTold == 0 && k.has(c) && d.targets.down(c, d.now, &d.units) &&
+			(c.stamp().after(k.stamp(), d.now) || c.stamp().age(k.stamp()) < d.rules.spans[h]) {
+			down++
+		}
+	}
+	if down *= rec.failed.weight(); count-min(down, count) >= want {
+		return false
+	}
+	d.stats.Outages++
+	return true
+}
