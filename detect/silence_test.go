@@ -108,7 +108,7 @@ func TestOrdinaryTrafficIsSilent(t *testing.T) {
 				return []schema.Flow{session(target(50_000+i/100), target(i%30), 8443, at)}
 			}),
 			each(400*30, func(i int, at time.Duration) []schema.Flow {
-				return []schema.Flow{syn(target(60_000+i%400), target(i/400), 8443, time.Hour+at)}
+				return []schema.Flow{syn(target(60_000+i%400), target(i/400), 8443, time.Hour+at/10)}
 			})...)},
 		{"a monitor that polls 800 hosts on three ports", each(800*3, func(i int, at time.Duration) []schema.Flow {
 			if i%40 == 0 {
