@@ -38,6 +38,9 @@ type Detector struct {
 	nextTick schema.Time
 	lastTick schema.Time
 
+	exceptions []Exception
+	hidden     []uint64 // flows, by exception
+
 	alerts []schema.Alert
 	stats  Stats
 	warmed uint64 // see warm
@@ -114,6 +117,10 @@ func (d *Detector) flow(f *schema.Flow, offset int64) {
 	o := outcomeOf(f, d.knowsFlags(f))
 	if f.Orientation == schema.OrientService && o.isProbe() {
 		o = touched // a guess by port number never accuses
+	}
+	if len(d.exceptions) > 0 && o.isProbe() && d.excepted(f, t) {
+		d.stats.Excepted++
+		o = touched
 	}
 	d.count(f, t, o, offset)
 }

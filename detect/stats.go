@@ -20,6 +20,7 @@ type Stats struct {
 	Opened    uint64 // alerts
 	Closed    uint64
 	Revisions uint64 // opens, updates and closes together
+	Excepted  uint64 // flows that an exception keeps from counting as failed; they are among Counted
 	Outages   uint64 // crossings kept silent because the targets are down
 }
 
@@ -69,7 +70,7 @@ func (s *Stats) Add(o *Stats) {
 		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
 		{&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
 		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
-		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions}, {&s.Outages, &o.Outages},
+		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions}, {&s.Outages, &o.Outages}, {&s.Excepted, &o.Excepted},
 	} {
 		*p.to += *p.from
 	}

@@ -1,0 +1,60 @@
+package detect
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// Exception is what an operator knows of traffic that looks like a scan: the
+// company's own vulnerability scanner, a monitor. Whatever is given must match;
+// what is left out matches everything. Flows that match count as touched, never
+// as failed, until the exception ends.
+type Exception struct {
+	Sources   []netip.Prefix
+	Targets   []netip.Prefix
+	Ports     []uint16
+	Exporters []netip.Prefix
+	Owner     string // who answers for it
+	Reason    string
+	Until     schema.Time // in event time; 0: for ever
+}
+
+// SetExceptions replaces the exceptions. What they have hidden so far is forgotten.
+func (d *Detector) SetExceptions(list []Exception) {
+	d.exceptions = list
+	d.hidden = make([]uint64, len(list))
+}
+
+// Hidden returns how many flows each exception has hidden, in their order.
+func (d *Detector) Hidden() []uint64 { return slices.Clone(d.hidden) }
+
+// excepted reports whether an exception covers f, and counts it there.
+func (d *Detector) excepted(f *schema.Flow, t schema.Time) bool {
+	for i := range d.exceptions {
+		if d.exceptions[i].covers(f, t) {
+			d.hidden[i]++
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Exception) covers(f *schema.Flow, t schema.Time) bool {
+	return (e.Until == 0 || t < e.Until) &&
+		anyOrIn(e.Sources, f.Src.Addr) && anyOrIn(e.Targets, f.Dst.Addr) && anyOrIn(e.Exporters, f.Exporter.Addr) &&
+		(len(e.Ports) == 0 || schema.HasPorts(f.Proto) && slices.Contains(e.Ports, f.Dst.Port))
+}
+
+func anyOrIn(list []netip.Prefix, a netip.Addr) bool {
+	if len(list) == 0 {
+		return true
+	}
+	for _, p := range list {
+		if p.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
