@@ -18,7 +18,10 @@ const headSize = 4 << 10
 // whole is of no use.
 type format struct {
 	name string
-	is   func(head []byte) bool // head may be any length up to headSize, and grows until one says yes
+
+	// One of the two.
+	is     func(head []byte) bool // head may be any length up to headSize, and grows until one says yes
+	begins func(line []byte) bool // asked once the first line that is not blank is there, without its end
 
 	// One of the two.
 	datagrams func(r *Reader, in *input, give func(Datagram) bool) error
@@ -32,18 +35,30 @@ func formats() []format {
 		{name: "pcap", is: isPcap, datagrams: readPcap},
 		{name: "pcapng", is: isPcapng, datagrams: readPcapng},
 		{name: "one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5)", is: isBare, datagrams: readBare},
-		{name: "JSON lines of flows (scanhound's or goflow2's)", is: isJSON, flows: readJSON},
+		{name: "nfdump CSV (-o csv)", begins: isNfdump, flows: readNfdump},
+		{name: "nfdump lines (-o 'fmt:%ts, %sa, %sp, %da, %dp, %byt, %pkt, %out, %pr, %flg')", begins: isNfdumpFmt, flows: readNfdumpFmt},
+		{name: "VAST 2013 CSV", begins: isVAST, flows: readVAST},
+		{name: "Argus CSV (ra -c, binetflow)", begins: isArgus, flows: readArgus},
+		{name: "Zeek conn.log", begins: isZeek, flows: readZeek},
+		{name: "Zeek conn.log as JSON lines", begins: isZeekJSON, flows: readZeekJSON},
+		{name: "JSON lines of flows (scanhound's or goflow2's)", begins: isJSON, flows: readJSON},
 	}
 }
 
 // recognise returns the format of a file, nil if it is empty. It looks at what
 // is there before it waits for more, so that a slow pipe is read as it comes.
 func recognise(in *input) (*format, error) {
+	all, asked := formats(), false
 	for n := 1; ; {
 		_, err := in.Peek(n)
 		head, _ := in.Peek(min(in.Buffered(), headSize))
-		for _, f := range formats() {
-			if f.is(head) {
+		var line []byte
+		if !asked { // it stays the same while more of the file comes
+			line = firstLine(head, err != nil || len(head) >= headSize)
+			asked = line != nil
+		}
+		for _, f := range all {
+			if f.is != nil && f.is(head) || f.begins != nil && line != nil && f.begins(line) {
 				return &f, nil
 			}
 		}
@@ -59,6 +74,24 @@ func recognise(in *input) (*format, error) {
 	}
 }
 
+// firstLine returns the first line that is not blank, nil while it is not all
+// there; no more of it than head will come if last is set.
+func firstLine(head []byte, last bool) []byte {
+	head = bytes.TrimPrefix(head, byteOrderMark)
+	for {
+		line, rest, ended := bytes.Cut(head, []byte("\n"))
+		switch {
+		case !ended && !last:
+			return nil
+		case len(bytes.TrimSpace(line)) > 0:
+			return withoutEnd(line)
+		case !ended:
+			return nil
+		}
+		head = rest
+	}
+}
+
 // refusal says what a file is not, and what is read.
 func refusal(name string, head []byte) error {
 	var names []string
@@ -70,7 +103,7 @@ func refusal(name string, head []byte) error {
 		{"BZh", "That is bzip2: unpack it first. "},
 		{"\xfd7zXZ", "That is xz: unpack it first. "},
 		{"PK\x03\x04", "That is zip: unpack it first. "},
-		{"\x0c\xa5", "That is nfdump's own format: replay it with nfreplay and record that. "},
+		{"\x0c\xa5", "That is nfdump's own format: print it with TZ=UTC nfdump -r FILE -o csv. "},
 		{"[", "That is a JSON array: write one object a line (jq -c '.[]'). "},
 	} {
 		if bytes.HasPrefix(head, []byte(o.magic)) {

@@ -199,7 +199,7 @@ func checkSums(t testing.TB, s Stats) {
 	if sum := p.Datagrams + p.NotIP + p.NotUDP + p.NotExport + p.Fragments + p.Truncated + p.UnknownLink + p.Broken; sum != p.Read {
 		t.Errorf("%d packets were read, their fates add up to %d: %+v", p.Read, sum, p)
 	}
-	if sum := l.Flows + l.Blank + l.Broken; sum != l.Read {
+	if sum := l.Flows + l.Blank + l.Header + l.NotIP + l.Broken; sum != l.Read {
 		t.Errorf("%d lines were read, their fates add up to %d: %+v", l.Read, sum, l)
 	}
 }

@@ -81,7 +81,7 @@ func TestFlowsAndCapturesMayStandTogether(t *testing.T) {
 }
 
 func TestEveryCountHasItsOwnName(t *testing.T) {
-	s := Stats{1, 2, Packets{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Lines{13, 14, 15, 16}}
+	s := Stats{1, 2, Packets{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Lines{13, 14, 15, 16, 17, 18}}
 	var names []string
 	next := uint64(1)
 	s.Each(func(name string, v uint64) {
@@ -91,7 +91,7 @@ func TestEveryCountHasItsOwnName(t *testing.T) {
 		}
 		next++
 	})
-	want := "files files_empty packets datagrams not_ip not_udp not_export fragments truncated unknown_link broken_packets incomplete_datagrams lines flows blank_lines broken_lines"
+	want := "files files_empty packets datagrams not_ip not_udp not_export fragments truncated unknown_link broken_packets incomplete_datagrams lines flows blank_lines header_lines not_ip_lines broken_lines"
 	if got := strings.Join(names, " "); got != want {
 		t.Error(got)
 	}
@@ -125,13 +125,19 @@ func TestABrokenLineCostsOnlyItself(t *testing.T) {
 }
 
 func TestAFileOfWhichNothingIsReadIsRefused(t *testing.T) {
-	read := "Read are pcap, pcapng, one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5), JSON lines of flows (scanhound's or goflow2's), each also packed with gzip or zstd"
+	read := "Read are pcap, pcapng, one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5), nfdump CSV (-o csv), " +
+		"nfdump lines (-o 'fmt:%ts, %sa, %sp, %da, %dp, %byt, %pkt, %out, %pr, %flg'), VAST 2013 CSV, Argus CSV (ra -c, binetflow), " +
+		"Zeek conn.log, Zeek conn.log as JSON lines, JSON lines of flows (scanhound's or goflow2's), each also packed with gzip or zstd"
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ name, content, want string }{
 		"a letter":          {"-", "Dear colleague,\n", `standard input is no file that is read here: it begins with "Dear colleague,\n". ` + read},
 		"xz":                {"-", "\xfd7zXZ\x00", `That is xz: unpack it first. ` + read},
+		"nfdump's own":      {"-", "\x0c\xa5\x02\x00", `That is nfdump's own format: print it with TZ=UTC nfdump -r FILE -o csv. `},
 		"a JSON array":      {"-", `[{"src_addr":"198.51.100.7"}]`, `jq -c '.[]'`},
-		"other JSON":        {"-", `{"id.orig_h":"198.51.100.7"}`, "none of its lines is a flow; line 1: byte 1: the object has no field of a flow"},
+		"other JSON":        {"-", `{"query":"example.org"}`, "none of its lines is a flow; line 1: byte 1: the object has no field of a flow"},
+		"Zeek's other JSON": {"-", `{"id.orig_h":"198.51.100.7"}`, "none of its lines is a flow; line 1: has no conn_state: of Zeek's logs only conn is read"},
+		"Zeek's other logs": {"-", "#separator \\x09\n#path\tdns\n#fields\tts\tquery\n1.5\texample.org\n", `line 4: is of Zeek's "dns" log; of those only conn is read`},
+		"sums of nfdump":    {"-", "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,ipps,ibps,ibpp\n", "is no file that is read here"},
 		"packed letters":    {"-", string(zstded(t, []byte("Dear colleague"))), `it begins with "Dear colleague"`},
 		"a letter's gzip":   {"-", "\x1f\x8b\x08", "unpack standard input: it begins like gzip, but the file ends early"},
 		"packed for ever":   {"-", string(gzipped(t, gzipped(t, gzipped(t, gzipped(t, gzipped(t, lines(1))))))), "packed more than 4 times"},

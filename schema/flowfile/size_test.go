@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -48,6 +50,8 @@ func TestALargeFileTakesNoMoreMemoryThanASmallOne(t *testing.T) {
 		"JSON":             repeated(nil, lines(100), size),
 		"one endless line": repeated([]byte(line(1)), bytes.Repeat([]byte("x"), 1000), size),
 		"gzip":             packed,
+		"nfdump CSV":       repeated(nil, sample(t, "nfdump17.csv"), size/4),
+		"Zeek JSON":        repeated(nil, sample(t, "connjson.log"), size/4),
 	} {
 		p := &probe{r: content}
 		p.measure()
@@ -71,7 +75,16 @@ func TestALargeFileTakesNoMoreMemoryThanASmallOne(t *testing.T) {
 	}
 }
 
-// probe looks at the memory in use every 4 MB.
+func sample(t testing.TB, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// probe looks at the memory in use every MB.
 type probe struct {
 	r        io.Reader
 	bytes    int
@@ -81,7 +94,7 @@ type probe struct {
 
 func (p *probe) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
-	if p.bytes += n; p.bytes > 4<<20 {
+	if p.bytes += n; p.bytes > 1<<20 {
 		p.bytes = 0
 		p.measure()
 	}

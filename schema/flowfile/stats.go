@@ -9,7 +9,7 @@ const maxProblems = 10
 // Stats counts what was read. What enters comes out under exactly one name:
 //
 //	Packets.Read = Datagrams + NotIP + NotUDP + NotExport + Fragments + Truncated + UnknownLink + Broken
-//	Lines.Read   = Flows + Blank + Broken
+//	Lines.Read   = Flows + Blank + Header + NotIP + Broken
 type Stats struct {
 	Files   uint64 // that were opened and recognised
 	Empty   uint64 // of them, those without a byte
@@ -39,6 +39,8 @@ type Lines struct {
 	Read   uint64
 	Flows  uint64
 	Blank  uint64
+	Header uint64 // names of columns, comments, the totals at the end
+	NotIP  uint64 // of a protocol beside IP, such as ARP, and of the recorder itself
 	Broken uint64
 }
 
@@ -61,6 +63,8 @@ func (s Stats) Each(f func(name string, v uint64)) {
 	f("lines", l.Read)
 	f("flows", l.Flows)
 	f("blank_lines", l.Blank)
+	f("header_lines", l.Header)
+	f("not_ip_lines", l.NotIP)
 	f("broken_lines", l.Broken)
 }
 
