@@ -58,8 +58,7 @@ func (d *Detector) Explain(source netip.Addr) (Explanation, bool) {
 		return x, true
 	}
 	rec := d.records.at(uint32(s.word))
-	x.Failed = schema.Count{Count: rec.failed.estimate(), Exact: rec.failed.level == 0}
-	x.Other = schema.Count{Count: rec.other.estimate(), Exact: rec.other.level == 0}
+	x.Failed, x.Other = rec.failed.count(), rec.other.count()
 	for _, c := range rec.other.all(&d.slab) {
 		if c.marks&markAnswered != 0 {
 			x.Answered += rec.other.weight()

@@ -1,5 +1,11 @@
 package detect
 
+import (
+	"math"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
 // set is a set of contacts in a block of the slab: all of them up to
 // maxContacts; beyond, those whose hash begins with level zero bits, a uniform
 // sample of the distinct targets in which each stands for 1<<level.
@@ -23,6 +29,15 @@ func (s *set) weight() uint64 { return 1 << s.level }
 
 // estimate is the number of distinct contacts as far as the sample tells.
 func (s *set) estimate() uint64 { return uint64(s.n) << s.level }
+
+// count is estimate with its error, that of a sample of n.
+func (s *set) count() schema.Count {
+	c := schema.Count{Count: s.estimate(), Exact: s.level == 0}
+	if !c.Exact {
+		c.Stderr = math.Ceil(float64(c.Count) / math.Sqrt(float64(max(s.n, 1))))
+	}
+	return c
+}
 
 // sampled reports whether a contact with this hash belongs into the set.
 func (s *set) sampled(hash uint64) bool { return hash>>(64-s.level) == 0 }

@@ -18,10 +18,11 @@ var program = service.Program{
 }
 
 type cli struct {
-	Demo   demo   `cmd:"" help:"Run ingest, Kafka, detector, alerter and NATS in this process, play recorded scans into them, and print the alerts."`
-	Decode decode `cmd:"" help:"Print every flow of recordings as a JSON line, with goflow2's names."`
-	Clean  clean  `cmd:"" help:"Turn the reversed records of VAST 2013 flow files round, and leave every other byte as it is."`
-	Replay replay `cmd:"" help:"Find scans in recordings, without any broker, in event time."`
+	Demo    demo    `cmd:"" help:"Run ingest, Kafka, detector, alerter and NATS in this process, play recorded scans into them, and print the alerts."`
+	Decode  decode  `cmd:"" help:"Print every flow of recordings as a JSON line, with goflow2's names."`
+	Clean   clean   `cmd:"" help:"Turn the reversed records of VAST 2013 flow files round, and leave every other byte as it is."`
+	Explain explain `cmd:"" help:"Tell of one source in recordings what is held, which rules it meets, and what keeps the others silent."`
+	Replay  replay  `cmd:"" help:"Find scans in recordings, without any broker, in event time."`
 }
 
 func main() { os.Exit(service.Main(program, new(cli))) }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
+	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
@@ -20,12 +22,36 @@ type replay struct {
 	Output string              `default:"text" enum:"text,json" env:"-" help:"How alerts are written: ${enum}, one a line."`
 	Final  bool                `env:"-" help:"Only the last revision of each alert."`
 	Orient ingest.OrientConfig `embed:"" prefix:"orient-" group:"Orientation:"`
-	Detect detect.Config       `embed:"" group:"Detection:"`
+	detection
+}
+
+// detection is what the detector's settings file says of finding scans.
+type detection struct {
+	Detect     detect.Config `embed:"" group:"Detection:"`
+	Exceptions string        `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none."`
+}
+
+// open returns a detector with these settings.
+func (c *detection) open() (*detect.Detector, error) {
+	d, err := detect.New(c.Detect)
+	if err != nil || c.Exceptions == "" {
+		return d, err
+	}
+	text, err := os.ReadFile(c.Exceptions)
+	if err != nil {
+		return nil, service.Misconfigured(fmt.Errorf("exceptions: %w", err))
+	}
+	list, err := detector.ReadExceptions(text)
+	if err != nil {
+		return nil, service.Misconfigured(fmt.Errorf("exceptions: read %s: %w", c.Exceptions, err))
+	}
+	d.SetExceptions(list)
+	return d, nil
 }
 
 // Run reads all files.
 func (c *replay) Run(ctx context.Context, s *service.Service) error {
-	detector, err := detect.New(c.Detect)
+	hound, err := c.detection.open()
 	if err != nil {
 		return err
 	}
@@ -35,7 +61,7 @@ func (c *replay) Run(ctx context.Context, s *service.Service) error {
 	batch := int64(0)
 	for flows := range r.flows() {
 		pairing.Orient(flows)
-		if err := out.write(detector.Observe(flows, batch)); err != nil {
+		if err := out.write(hound.Observe(flows, batch)); err != nil {
 			return err
 		}
 		batch++
@@ -43,8 +69,8 @@ func (c *replay) Run(ctx context.Context, s *service.Service) error {
 			break
 		}
 	}
-	stats := detector.Stats() // before the end closes what is open
-	err = errors.Join(out.write(detector.Finish("end of input")), out.close())
+	stats := hound.Stats() // before the end closes what is open
+	err = errors.Join(out.write(hound.Finish("end of input")), out.close())
 	t := newTable(s.Stderr)
 	r.report(t)
 	reportDetection(t, pairing.Stats, stats)
@@ -63,6 +89,8 @@ func reportDetection(t *table, o detect.OrientStats, d detect.Stats) {
 	t.row("sources held", d.Sources)
 	t.row("alerts opened", d.Opened)
 	t.nonzero("alerts closed before the end", d.Closed)
+	t.nonzero("flows that an exception covers", d.Excepted)
+	t.nonzero("crossings of clients whose targets are down", d.Outages)
 }
 
 // alertWriter writes alerts as they come, or with final the last revision of

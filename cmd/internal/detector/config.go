@@ -12,6 +12,7 @@ import (
 // Config is every setting of the detector.
 type Config struct {
 	Detect     detect.Config            `embed:"" group:"Detection:"`
+	Exceptions string                   `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none, each with sources, targets, ports or exporters, an owner, a reason and an end; read again when it changes."`
 	Place      place.Config             `embed:"" group:"Places:"`
 	Kafka      stream.KafkaConfig       `embed:"" prefix:"kafka-" group:"Kafka:"`
 	FlowsTopic string                   `default:"scanhound.flows.v1" group:"Kafka:" help:"Topic that flows are read from."`

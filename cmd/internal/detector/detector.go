@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/reload"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/stream"
@@ -18,12 +19,14 @@ import (
 
 // Detector is the program.
 type Detector struct {
-	cfg      Config
-	log      *slog.Logger
-	book     *place.Book
-	consumer *stream.Consumer
-	alerts   atomic.Pointer[stream.AlertProducer]
-	kafka    *service.Probe
+	cfg        Config
+	log        *slog.Logger
+	book       *place.Book
+	files      *reload.Files
+	exceptions atomic.Pointer[[]detect.Exception]
+	consumer   *stream.Consumer
+	alerts     atomic.Pointer[stream.AlertProducer]
+	kafka      *service.Probe
 
 	mu      sync.Mutex
 	workers map[int32]*worker // by partition
@@ -40,6 +43,11 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	if d.book, err = place.Open(cfg.Place, s.Log); err != nil {
 		return nil, service.Misconfigured(err)
 	}
+	d.exceptions.Store(new([]detect.Exception))
+	d.files = reload.New(s.Log)
+	if err := d.files.Add("exceptions", cfg.Exceptions, d.takeExceptions); err != nil {
+		return nil, service.Misconfigured(err)
+	}
 	consume := cfg.Consumer
 	consume.Topic, consume.Group = cfg.FlowsTopic, cfg.Group
 	if d.consumer, err = stream.NewConsumer(cfg.Kafka, consume, d.open, s.Log); err != nil {
@@ -51,12 +59,21 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	return d, nil
 }
 
+func (d *Detector) takeExceptions(text []byte) error {
+	list, err := ReadExceptions(text)
+	if err == nil {
+		d.exceptions.Store(&list)
+	}
+	return err
+}
+
 // Run detects until ctx ends.
 func (d *Detector) Run(ctx context.Context) error {
 	watch, stop := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error { return d.kafka.Run(watch) })
 	g.Go(func() error { return d.book.Run(watch) })
+	g.Go(func() error { return d.files.Run(watch) })
 	err := d.run(ctx)
 	stop()
 	return errors.Join(err, g.Wait())

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/scanhound/scanhound/cmd/internal/service"
@@ -54,6 +55,16 @@ func (d *Detector) Stats() Stats {
 }
 
 func (d *Detector) register(s *service.Service) {
+	s.Page("GET /explain", http.HandlerFunc(d.explainPage))
+	s.Page("GET /exceptions", http.HandlerFunc(d.exceptionsPage))
+	s.Counter("files_broken_total", "Times that a changed file could not be used.", func() uint64 { return d.book.Broken() + d.files.Broken() })
+	s.Counters("kept_silent_total", "What would have counted and did not: flows that an exception covers, thresholds crossed by clients of targets that are down.", "why",
+		func(yield func(string, uint64)) {
+			st := d.Stats().Detect
+			yield("exception_flows", st.Excepted)
+			yield("outage_crossings", st.Outages)
+		})
+	s.Gauge("state_bytes", "Bytes of state held.", func() float64 { return float64(d.Stats().Detect.Bytes) })
 	s.Counter("records_total", "Kafka records read, those read again too.", func() uint64 { return d.Stats().Records })
 	s.Counters("bad_input_total", "Messages that are no flow, and records whose rest was lost with one.", "what",
 		func(yield func(string, uint64)) {

@@ -3,8 +3,10 @@ package detector
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -13,25 +15,36 @@ import (
 	"github.com/scanhound/scanhound/stream"
 )
 
-// worker owns one partition's state.
+// worker owns one partition's state. Its goroutine holds mu while it counts a
+// batch of records; who wants to see something waits that long.
 type worker struct {
-	d     *Detector
-	at    stream.Assignment
-	state *detect.Detector
-	flows []schema.Flow
-	say   []schema.Alert // of this batch
-	own   recordCounts
+	d  *Detector
+	at stream.Assignment
 
-	edition uint64 // of the networks file that state knows
-
-	mu    sync.Mutex
-	shown counts
+	mu         sync.Mutex
+	state      *detect.Detector
+	flows      []schema.Flow
+	say        []schema.Alert // of this batch
+	own        recordCounts
+	edition    uint64              // of the networks file that state knows
+	exceptions *[]detect.Exception // that state knows
 }
 
 // Process counts the flows of records and returns when their alerts are in Kafka.
 func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, error) {
+	w.count(records)
+	if err := w.d.alerts.Load().Produce(ctx, slices.Clone(w.say)); err != nil {
+		return 0, err
+	}
+	return records[len(records)-1].Offset + 1, nil
+}
+
+// count counts the flows of records; say is what there is to tell of them.
+func (w *worker) count(records []*kgo.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.say = w.say[:0]
-	w.learnNetworks()
+	w.learnFiles()
 	for _, r := range records {
 		w.read(r)
 		alerts := w.state.Observe(w.flows, r.Offset)
@@ -44,15 +57,15 @@ func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, err
 		}
 		w.say = append(w.say, alerts...)
 	}
-	w.show()
-	if err := w.d.alerts.Load().Produce(ctx, slices.Clone(w.say)); err != nil {
-		return 0, err
-	}
-	return records[len(records)-1].Offset + 1, nil
 }
 
-// learnNetworks tells the state which prefixes are ours, when that has changed.
-func (w *worker) learnNetworks() {
+// learnFiles tells the state which prefixes are ours and what the exceptions
+// are, when that has changed.
+func (w *worker) learnFiles() {
+	if list := w.d.exceptions.Load(); list != w.exceptions {
+		w.exceptions = list
+		w.state.SetExceptions(*list)
+	}
 	if e := w.d.book.Edition(); e != w.edition {
 		w.edition = e
 		w.state.SetInternal(slices.Concat(w.d.cfg.Detect.Internal, w.d.book.Internal()))
@@ -94,19 +107,27 @@ func (w *worker) read(r *kgo.Record) {
 }
 
 // Close gives the state up: the next owner builds its own.
-func (w *worker) Close(stream.Reason) {
-	w.show()
-	w.d.forget(w)
-}
-
-func (w *worker) show() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.shown = counts{w.own, w.state.Stats()}
-}
+func (w *worker) Close(stream.Reason) { w.d.forget(w) }
 
 func (w *worker) counts() counts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.shown
+	return counts{w.own, w.state.Stats()}
+}
+
+func (w *worker) explain(source netip.Addr) (detect.Explanation, [4]time.Duration, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x, ok := w.state.Explain(source)
+	return x, w.state.Horizons(), ok
+}
+
+// hidden returns what each exception of the list hid, nothing if state does not know it yet.
+func (w *worker) hidden(list *[]detect.Exception) []uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.exceptions == nil || len(*w.exceptions) != len(*list) {
+		return nil
+	}
+	return w.state.Hidden()
 }

@@ -1,0 +1,106 @@
+// Package reload reads files again when they change, so that an operator's list
+// takes effect without a restart. A changed file that cannot be used is logged
+// and counted, and what it said before stays in force.
+package reload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Files are files that are watched. All of them are added before Run; Edition
+// and Broken may be called from any goroutine.
+type Files struct {
+	log     *slog.Logger
+	files   []*file
+	edition atomic.Uint64
+	broken  atomic.Uint64
+}
+
+// file is one of the files, as it was when it was last read.
+type file struct {
+	setting string
+	path    string
+	changed time.Time
+	size    int64
+	take    func([]byte) error
+}
+
+// New returns no files yet.
+func New(log *slog.Logger) *Files { return &Files{log: log} }
+
+// Add reads the file that a setting names and hands its content to take, now and
+// whenever it changes. An empty path is no file.
+func (f *Files) Add(setting, path string, take func([]byte) error) error {
+	if path == "" {
+		return nil
+	}
+	one := &file{setting: setting, path: path, take: take}
+	f.files = append(f.files, one)
+	return f.read(one)
+}
+
+func (f *Files) read(one *file) error {
+	info, err := os.Stat(one.path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", one.setting, err)
+	}
+	content, err := os.ReadFile(one.path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", one.setting, err)
+	}
+	one.changed, one.size = info.ModTime(), info.Size()
+	if err := one.take(content); err != nil {
+		return fmt.Errorf("%s: read %s: %w", one.setting, one.path, err)
+	}
+	f.edition.Add(1)
+	return nil
+}
+
+// lookEvery is how often the files are looked at.
+const lookEvery = 5 * time.Second
+
+// Run reads files again when they change, until ctx ends.
+func (f *Files) Run(ctx context.Context) error {
+	every := time.NewTicker(lookEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			f.Refresh()
+		}
+	}
+}
+
+// Refresh looks at the files now. It belongs to the goroutine of Run.
+func (f *Files) Refresh() {
+	for _, one := range f.files {
+		info, err := os.Stat(one.path)
+		if err == nil && info.ModTime().Equal(one.changed) && info.Size() == one.size {
+			continue
+		}
+		if err := f.read(one); err != nil {
+			f.broken.Add(1)
+			f.log.Error("a changed file cannot be used; what it said before stays in force", "error", err)
+			// Until it changes once more there is nothing new to say, but for one that is gone.
+			if errors.Is(err, os.ErrNotExist) {
+				one.changed, one.size = time.Time{}, 0
+			}
+			continue
+		}
+		f.log.Info("file read again", "setting", one.setting, "path", one.path)
+	}
+}
+
+// Edition moves on whenever a file was read.
+func (f *Files) Edition() uint64 { return f.edition.Load() }
+
+// Broken is how often a changed file could not be used.
+func (f *Files) Broken() uint64 { return f.broken.Load() }
