@@ -1,0 +1,53 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestExplainTellsTheAlertsTheFatesAndTheKeysOfOneSource(t *testing.T) {
+	file := onDisk(t, capture(t, "softflowd-v9"))
+	for source, want := range map[string][]string{
+		"10.66.0.18": {"open   horizontal", "counted, oriented by flags", "open alert", "TCP/22", "crosses within 5m"},
+		"10.55.0.27": {"4 failed targets", "below the threshold"},
+		"192.0.2.99": {"nothing is held of 192.0.2.99"},
+	} {
+		r := run(t, nil, "explain", source, file)
+		for _, text := range want {
+			if r.code != 0 || !strings.Contains(r.stdout, text) {
+				t.Errorf("%s: status %d, no %q in\n%s%s", source, r.code, text, r.stdout, r.stderr)
+			}
+		}
+		if other := "10.66.0.11"; strings.Contains(r.stdout, other) {
+			t.Errorf("%s: tells of %s", source, other)
+		}
+	}
+}
+
+func TestAnExceptionsFileKeepsAReplaySilentAndAWrongOneIsRefusedWithItsEntry(t *testing.T) {
+	file := onDisk(t, capture(t, "softflowd-v9"))
+	list := filepath.Join(t.TempDir(), "exceptions.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("- sources: [10.66.0.0/16]\n  owner: red team\n  reason: lab\n  until: 2099-01-01T00:00:00Z\n")
+	r := run(t, nil, "replay", "--exceptions", list, file)
+	if r.code != 0 || r.stdout != "" || !strings.Contains(r.stderr, "flows that an exception covers") {
+		t.Errorf("status %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	for text, want := range map[string]string{
+		"- sources: [10.66.0.0/16]\n":         "entry 1: owner and reason are missing",
+		"- owner: me\n  reason: mine\n":       "entry 1: it covers everything",
+		"- source: 10.0.0.0/8\n  owner: me\n": "field source not found",
+	} {
+		write(text)
+		if r := run(t, nil, "replay", "--exceptions", list, file); r.code != 3 || !strings.Contains(r.stderr, want) {
+			t.Errorf("status %d, no %q in %s", r.code, want, r.stderr)
+		}
+	}
+}
