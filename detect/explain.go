@@ -145,7 +145,7 @@ func (d *Detector) explainKey(rec *record, s *suspect, f family, c contact) KeyC
 	}
 	for h := range horizons {
 		e.Counts[h] = n.all[h] * rec.failed.weight()
-		e.Threshold[h] = d.rules.threshold(f, h, c, s.internal)
+		e.Threshold[h], _ = d.demand(s, f, h, c)
 		if fires, why := d.verdict(rec, s, &k, &n, h); !e.Fires && (fires || e.Why == "" || e.Why == tooFew) {
 			e.Fires, e.Why = fires, why
 		}
@@ -157,11 +157,12 @@ const tooFew = "below the threshold"
 
 // verdict says whether a rule fires for a key at a horizon, or what keeps it.
 func (d *Detector) verdict(rec *record, s *suspect, k *key, n *tally, h int) (fires bool, why string) {
-	count, want, ok := crosses(n, h, d.rules.threshold(k.family, h, k.contact, s.internal), k.family, &rec.failed)
+	want, ratio := d.demand(s, k.family, h, k.contact)
+	count, want, ok := crosses(n, h, want, k.family, &rec.failed)
 	switch {
 	case !ok:
 		return false, tooFew
-	case !d.failing(rec, k, h, count):
+	case !d.failing(rec, k, h, count, ratio):
 		return false, "too many of its targets answered"
 	case k.family == block && !d.isBlock(rec, s, h, k.stamp()):
 		return false, "not many by many"

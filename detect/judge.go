@@ -44,15 +44,36 @@ func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing
 		n = d.tallyLate(&rec.failed, &k)
 	}
 	for h := range horizons {
-		want := d.rules.threshold(f, h, c, s.internal)
+		want, ratio := d.demand(s, f, h, c)
 		count, want, ok := crosses(&n, h, want, f, &rec.failed)
-		if !ok || !d.failing(rec, &k, h, count) || f == block && !d.isBlock(rec, s, h, c.stamp()) || d.isDown(rec, &k, h, count, want) {
+		if !ok || !d.failing(rec, &k, h, count, ratio) || f == block && !d.isBlock(rec, s, h, c.stamp()) || d.isDown(rec, &k, h, count, want) {
 			continue
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true
 	}
 	return crossing{}, false
 }
+
+// demand is the count that crosses, and the share of failures that it takes.
+func (d *Detector) demand(s *suspect, f family, h int, c contact) (want uint64, ratio float64) {
+	want = d.rules.threshold(f, h, c, s.internal)
+	e := &s.evidence[c.marks.class().track()]
+	switch {
+	case e.sampling <= 1:
+		return want, d.cfg.FailureRatio
+	case e.flows < sampledFlows:
+		return want, sampledRatio
+	}
+	return max(want/sampledDivisor, minSample), sampledRatio
+}
+
+// Of a sampled exporter few probes are seen: fewer targets are enough, when
+// almost all that is seen of them are probes.
+const (
+	sampledDivisor = 10
+	sampledRatio   = 0.9
+	sampledFlows   = 10
+)
 
 // crosses returns the count that reaches a threshold, and which: the rule's own
 // want, or where most of the evidence is faint the one for that.
@@ -142,7 +163,7 @@ func (d *Detector) byTime(of []contact) {
 }
 
 // failing: of the key's targets, enough failed. ICMP requests count answered or not.
-func (d *Detector) failing(rec *record, k *key, h int, count uint64) bool {
+func (d *Detector) failing(rec *record, k *key, h int, count uint64, ratio float64) bool {
 	if k.family == sweep {
 		return true
 	}
@@ -156,7 +177,7 @@ func (d *Detector) failing(rec *record, k *key, h int, count uint64) bool {
 		}
 	}
 	good *= rec.other.weight()
-	return float64(count) >= d.cfg.FailureRatio*float64(count+good)
+	return float64(count) >= ratio*float64(count+good)
 }
 
 // isBlock looks at the shape of the failed contacts within horizon h. It is not

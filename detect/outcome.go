@@ -39,6 +39,9 @@ func outcomeOf(f *schema.Flow, knowsFlags bool) outcome {
 	if denied(f) {
 		return failed
 	}
+	if f.Exporter.Sampling > 1 {
+		return sampledOutcome(f, knowsFlags)
+	}
 	switch f.Proto {
 	case schema.TCP:
 		return tcpOutcome(f, knowsFlags)
@@ -51,6 +54,30 @@ func outcomeOf(f *schema.Flow, knowsFlags bool) outcome {
 // denied: firewallEvent 3 (RFC 8158's registry), or forwardingStatus "dropped"
 // (RFC 7270: the top two bits are 10).
 func denied(f *schema.Flow) bool { return f.Event == 3 || f.Forward>>6 == 2 }
+
+// sampledOutcome reads a flow of which one packet in many was looked at: what
+// was not seen may well have been there. A SYN alone still says something, data
+// in flight is a session, and a silent datagram says nothing.
+func sampledOutcome(f *schema.Flow, knowsFlags bool) outcome {
+	switch f.Proto {
+	case schema.ICMP, schema.ICMPv6:
+		return echo
+	case schema.TCP:
+	default:
+		return touched
+	}
+	switch src := sideOf(f.Src); {
+	case src == schema.SYN:
+		return failed
+	case (src|sideOf(f.Dst))&schema.ACK != 0 && sideOf(f.Dst)&schema.RST == 0:
+		return answered
+	case src == 0 && f.Src.Packets == 0, src == 0 && !knowsFlags:
+		return tcpReply(f) &^ answered
+	case src == 0, src&schema.ACK == 0 && src&schema.FIN != 0:
+		return stealth
+	}
+	return touched
+}
 
 func tcpOutcome(f *schema.Flow, knowsFlags bool) outcome {
 	if f.Src.Packets == 0 && f.Src.TCPFlags == 0 && f.Dst.Packets > 0 {

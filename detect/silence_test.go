@@ -178,6 +178,35 @@ func TestAScannerIsSeenThroughItsVictimsRefusalsAloneAndThenOnlyWithManyOfThem(t
 	}
 }
 
+// sampled is what an exporter that looks at one packet in many says of flows.
+func sampled(flows []schema.Flow) []schema.Flow {
+	for i := range flows {
+		flows[i].Exporter.Sampling = 1000
+		flows[i].Src.Packets, flows[i].Dst.Packets = min(flows[i].Src.Packets, 1), 0
+	}
+	return flows
+}
+
+func TestASampledExporterNeedsFewerTargetsAndNearlyAllOfThemProbes(t *testing.T) {
+	d := newDetector(t, nil)
+	closed := finals(alertsOf(t, d, sampled(horizontalScan(12, 22, time.Second))))
+	if len(closed) != 1 || closed[0].Sampling != 1000 || closed[0].Confidence == "high" || closed[0].Severity != schema.Medium {
+		t.Errorf("a scan: %+v", closed)
+	}
+	var busy []schema.Flow
+	for i := range 3000 { // a proxy: of its sessions mostly data is sampled, now and then the SYN
+		at := time.Duration(i) * 100 * time.Millisecond
+		f := session(scanner, target(i), 443, at)
+		if f.Src.TCPFlags = schema.ACK; i%12 == 0 {
+			f = syn(scanner, target(i), 443, at)
+		}
+		busy = append(busy, f, udp(scanner, target(i), 53, at))
+	}
+	if alerts := alertsOf(t, newDetector(t, nil), sampled(busy)); len(alerts) != 0 {
+		t.Errorf("a proxy and resolver: %s", alerts[0].Reason)
+	}
+}
+
 func TestAFutureOrAncientClockIsCountedAndMovesNothing(t *testing.T) {
 	d := newDetector(t, nil)
 	week := syn(scanner, target(1), 22, 7*24*time.Hour)
