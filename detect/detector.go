@@ -251,7 +251,8 @@ func (d *Detector) tick() {
 			d.weigh()
 		}
 	}
-	d.lastTick, d.nextTick = now, now.Add(tick)
+	// At round times: who reads the flows again from another beginning ticks alike.
+	d.lastTick, d.nextTick = now, (now/schema.Time(tick)+1)*schema.Time(tick)
 }
 
 // weighEvery is how many ticks lie between two sums over all sketches. New ones

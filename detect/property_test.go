@@ -95,3 +95,31 @@ func TestTheSameOrderGivesTheSameAlertsHoweverItIsCutIntoBatches(t *testing.T) {
 		}
 	})
 }
+
+// A detector that starts in the middle and reads the window's flows again must
+// go on with the ids and revisions of the one before it.
+func TestADetectorThatReadsTheWindowAgainSaysTheSameFromThereOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		var flows []schema.Flow
+		for i := range 3 { // hours of it, so that updates and closes fall due
+			for _, f := range mixture(seed + uint64(i)) {
+				shift := time.Duration(i) * 50 * time.Minute
+				f.Start, f.End, f.Received = f.Start.Add(shift), f.End.Add(shift), f.Received.Add(shift)
+				flows = append(flows, f)
+			}
+		}
+		// Before it, flows that the window has forgotten when the second starts.
+		old := session(target(1), target(2), 443, -47*time.Hour)
+		cut := rapid.IntRange(1, len(flows)-1).Draw(t, "cut")
+		one, two := newDetector(t, nil), newDetector(t, nil)
+		one.Observe([]schema.Flow{old}, 0)
+		one.Observe(flows[:cut], 0)
+		two.Observe(flows[:cut], 0) // silently: what it says was said before
+		want, got := slices.Clone(one.Observe(flows[cut:], 1)), slices.Clone(two.Observe(flows[cut:], 1))
+		want, got = append(want, one.Finish("end")...), append(got, two.Finish("end")...)
+		if diff := gocmp.Diff(want, got, cmpopts.EquateComparable(exporter)); diff != "" {
+			t.Fatalf("(-first +second)\n%s", diff)
+		}
+	})
+}
