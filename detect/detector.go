@@ -26,6 +26,7 @@ type Detector struct {
 	records  records
 	door     doorkeeper
 	targets  targets
+	nets     map[uint64]*net64
 	sketched uint64 // bytes of sketches, nearly: see weigh
 
 	suspects     []*suspect
@@ -63,6 +64,7 @@ func New(cfg Config) (*Detector, error) {
 		clock: clock{window: cfg.Window, skew: cfg.MaxSkew},
 		units: newUnits(cfg.Window),
 		flags: map[netip.Addr]bool{},
+		nets:  map[uint64]*net64{},
 	}
 	d.rules = newRules(&d.cfg, d.units)
 	d.windowSeconds = uint32(cfg.Window / time.Second)
@@ -133,7 +135,17 @@ func (d *Detector) setTime() {
 	}
 }
 
-// count adds the flow's contact to its source.
+// sighting is a flow on its way into the state of a source.
+type sighting struct {
+	f        *schema.Flow
+	t        schema.Time
+	o        outcome
+	offset   int64
+	source   netip.Addr // whose state: the flow's source, or its /64
+	eligible bool       // rules may fire
+}
+
+// count adds the flow's contact to its source, and to the source's /64.
 func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64) {
 	c := contactOf(f, o, d.units.stamp(t))
 	key := keyOf(f.Src.Addr)
@@ -142,21 +154,31 @@ func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64)
 	} else if c.marks.isProbe() {
 		d.targets.fail(c, key, d.now, &d.units)
 	}
+	g := sighting{f, t, o, offset, f.Src.Addr, true}
+	if d.place(key, c, &g) {
+		d.stats.Counted++
+	}
+	if key&keyV6 != 0 {
+		d.countNet(key, c, &g)
+	}
+}
+
+// place adds a contact to the state of one source; false if there is no place
+// for a new one.
+func (d *Detector) place(key uint64, c contact, g *sighting) bool {
 	s := d.table.find(key)
+	second := uint32(g.t.Seconds())
 	if s == nil {
-		if s = d.admit(key, c); s != nil {
-			s.word, s.one, s.seen = c.word, c.marks, uint32(t.Seconds())
-			d.stats.Counted++
+		if s = d.admit(key, c); s == nil {
+			return false
 		}
-		return
+		s.word, s.one, s.seen = c.word, c.marks, second
+		return true
 	}
-	d.stats.Counted++
-	if s.bits&slotRecord == 0 {
-		if !d.promote(s, c, t) {
-			return
-		}
+	if s.bits&slotRecord == 0 && !d.promote(s, c, g.t) {
+		return true
 	}
-	s.seen = max(s.seen, uint32(t.Seconds()))
+	s.seen = max(s.seen, second)
 	index := uint32(s.word)
 	rec := d.records.at(index)
 	if d.second-rec.swept > d.windowSeconds/8 {
@@ -164,12 +186,12 @@ func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64)
 	}
 	n := d.observe(rec, c)
 	if n.fresh && rec.since == 0 {
-		rec.since = uint32(t.Seconds())
+		rec.since = second
 	}
-	if rec.suspect == 0 && rec.failed.n < suspicious {
-		return
+	if rec.suspect != 0 || rec.failed.n >= suspicious {
+		d.examine(g, rec, index, &n)
 	}
-	d.examine(f, t, o, offset, rec, index, &n)
+	return true
 }
 
 // promote gives a source whose one contact lies in its slot a record, unless c
@@ -198,26 +220,27 @@ func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
 
 // examine keeps the evidence of a source that has some, tells its open scans,
 // and judges what is new.
-func (d *Detector) examine(f *schema.Flow, t schema.Time, o outcome, offset int64, rec *record, index uint32, n *note) {
+func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 	s := d.suspectOf(rec)
 	if s == nil {
-		s = d.suspect(rec, index, f.Src.Addr)
+		s = d.suspect(rec, index, g.source)
+		s.net = g.source != g.f.Src.Addr
 		d.recall(rec, s, n.c)
 	}
 	track := n.c.marks.class().track()
-	if o.isProbe() || o&touched != 0 || n.probed {
-		s.evidence[track].add(f, t, o, offset)
-		s.name(f.Dst.Addr)
+	if g.o.isProbe() || g.o&touched != 0 || n.probed {
+		s.evidence[track].add(g.f, g.t, g.o, g.offset)
+		s.name(g.f.Dst.Addr)
 	}
 	if len(s.scans) > 0 {
-		d.touch(rec, s, n.c, t, d.session(f, n, rec, s))
+		d.touch(rec, s, n.c, g.t, d.session(g.f, n, rec, s))
 	}
-	if !n.fresh || int(rec.failed.n) < d.rules.smallest || s.covered(n.c) {
+	if !g.eligible || !n.fresh || int(rec.failed.n) < d.rules.smallest || s.covered(n.c) {
 		return
 	}
 	for _, fam := range families[track] {
 		if x, ok := d.judge(rec, s, fam, n.c); ok {
-			d.cross(rec, s, x, t)
+			d.cross(rec, s, x, g.t)
 			return
 		}
 	}
@@ -249,6 +272,7 @@ func (d *Detector) tick() {
 		d.sweep(now - d.lastTick)
 		if d.ticks++; d.ticks%weighEvery == 0 {
 			d.weigh()
+			d.forgetNets()
 		}
 	}
 	// At round times: who reads the flows again from another beginning ticks alike.

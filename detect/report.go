@@ -142,6 +142,9 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 		},
 		Origin: schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
 	}
+	if sc.suspect.net {
+		a.Prefix = 64
+	}
 	if e.sampling > 1 {
 		a.Sampling = e.sampling
 	}

@@ -11,6 +11,7 @@ import (
 type suspect struct {
 	addr     netip.Addr
 	internal bool
+	net      bool // addr is that of an IPv6 /64
 	record   uint32
 	evidence [trackCount]evidence
 	sketch   [trackCount]*sketches

@@ -52,8 +52,11 @@ func keyOf(a netip.Addr) uint64 {
 		return 1<<32 | uint64(binary.BigEndian.Uint32(b[:]))
 	}
 	b := a.As16()
-	return 1<<63 | hashAddr(&b)
+	return keyV6 | hashAddr(&b)
 }
+
+// keyV6 is set in the keys of IPv6 addresses and networks.
+const keyV6 = 1 << 63
 
 // home is where a key belongs: its segment, and its first place there.
 func home(key uint64) (seg, place uint64) {

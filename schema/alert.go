@@ -22,10 +22,11 @@ type Alert struct {
 	MITRE    []string `json:"mitre"` // ATT&CK technique ids
 
 	Source    netip.Addr `json:"source"`
-	Internal  bool       `json:"internal"`          // the source lies in a configured internal prefix
-	Country   string     `json:"country,omitempty"` // of the source, ISO 3166-1; ?? where a database does not know it
-	AS        uint32     `json:"as,omitempty"`      // autonomous system of the source
-	Site      string     `json:"site,omitempty"`    // of the source, or of the targets' network
+	Prefix    uint8      `json:"source_prefix,omitempty"` // 64 where the source is all of an IPv6 /64
+	Internal  bool       `json:"internal"`                // the source lies in a configured internal prefix
+	Country   string     `json:"country,omitempty"`       // of the source, ISO 3166-1; ?? where a database does not know it
+	AS        uint32     `json:"as,omitempty"`            // autonomous system of the source
+	Site      string     `json:"site,omitempty"`          // of the source, or of the targets' network
 	FirstSeen time.Time  `json:"first_seen"`
 	LastSeen  time.Time  `json:"last_seen"`
 

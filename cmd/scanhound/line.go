@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/scanhound/scanhound/schema"
@@ -13,9 +14,17 @@ import (
 //	2026-11-21 07:33:36 open   horizontal  low       198.51.100.7 -> 25 hosts, 1 port (tcp/22), since 07:33:31, high confidence: ...
 func appendLine(b []byte, a *schema.Alert) []byte {
 	b = fmt.Appendf(b, "%s %-6s %-10s %-8s %s -> %s, since %s, %s confidence: %s",
-		a.LastSeen.Format("2006-01-02 15:04:05"), a.State, a.Kind, a.Severity, a.Source, extent(a),
+		a.LastSeen.Format("2006-01-02 15:04:05"), a.State, a.Kind, a.Severity, source(a), extent(a),
 		since(a), a.Confidence, a.Reason)
 	return fmt.Appendf(b, " [%.12s.%d]", a.ID, a.Revision)
+}
+
+// source is the address, or the network where the scan is all of it.
+func source(a *schema.Alert) string {
+	if a.Prefix != 0 {
+		return netip.PrefixFrom(a.Source, int(a.Prefix)).String()
+	}
+	return a.Source.String()
 }
 
 // extent is how many hosts and ports, with their names where they are few.

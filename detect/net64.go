@@ -1,0 +1,123 @@
+package detect
+
+import "net/netip"
+
+// A host with IPv6 has a /64 to itself and can take a fresh address for each
+// probe. So a /64 is a source too, once several of its addresses were seen: its
+// state is the union of theirs. It is judged only while no single address makes
+// most of what it does, or a lone scanner would be told of twice.
+
+// net64 is what is known of a /64 beside its state.
+type net64 struct {
+	members  [netMembers]member // those with most failed contacts, roughly
+	distinct int                // addresses seen while it had fewer than netFrom
+	failed   uint32             // contacts of all addresses
+	seen     uint32             // second
+}
+
+type member struct {
+	key    uint64
+	failed uint32
+}
+
+const (
+	netFrom    = 3 // addresses that make a /64 a source
+	netMembers = 8
+	netShare   = 0.6     // of the failed contacts, that one address may have
+	maxNets    = 1 << 16 // 150 bytes each
+	netKeyMark = 0x5ca1ab1e
+)
+
+// countNet adds a contact of an IPv6 source to the state of its /64.
+func (d *Detector) countNet(source uint64, c contact, g *sighting) {
+	prefix, err := g.f.Src.Addr.WithZone("").Prefix(64)
+	if err != nil {
+		return
+	}
+	key := keyOf(prefix.Addr()) ^ netKeyMark | keyV6
+	n := d.nets[key]
+	if n == nil {
+		if len(d.nets) >= maxNets {
+			return
+		}
+		n = new(net64)
+		d.nets[key] = n
+	}
+	n.seen = d.second
+	if isNew := n.contribute(source, c.marks.isProbe()); n.distinct < netFrom {
+		if !isNew {
+			return
+		}
+		if n.distinct++; n.distinct < netFrom {
+			return
+		}
+		d.unite(key, n, prefix.Addr(), g)
+	}
+	row := *g
+	row.source, row.eligible = prefix.Addr(), n.shared()
+	d.place(key, c, &row)
+}
+
+// contribute notes that an address was active, and whether it is one that is not
+// among those remembered. A newcomer takes the place of the one with least.
+func (n *net64) contribute(source uint64, probe bool) (isNew bool) {
+	least := 0
+	at := -1
+	for i := range n.members {
+		if n.members[i].key == source {
+			at = i
+		}
+		if n.members[i].failed < n.members[least].failed || n.members[i].key == 0 && n.members[least].key != 0 {
+			least = i
+		}
+	}
+	if isNew = at < 0; isNew {
+		at = least
+		n.members[at] = member{key: source}
+	}
+	if probe {
+		n.members[at].failed++
+		n.failed++
+	}
+	return isNew
+}
+
+// shared reports whether no address has most of the failed contacts.
+func (n *net64) shared() bool {
+	most := uint32(0)
+	for _, m := range n.members {
+		most = max(most, m.failed)
+	}
+	return float64(most) < netShare*float64(n.failed)
+}
+
+// unite gives the /64 what its first addresses hold.
+func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
+	for _, m := range n.members {
+		s := d.table.find(m.key)
+		if s == nil {
+			continue
+		}
+		var held []contact
+		if s.bits&slotRecord == 0 {
+			held = append(held, contact{s.word, s.one})
+		} else {
+			d.each(d.records.at(uint32(s.word)), func(c contact) { held = append(held, c) })
+		}
+		for _, c := range held {
+			row := *g
+			row.source, row.eligible = prefix, false
+			row.t = d.units.timeOf(c.stamp(), d.clock.now)
+			d.place(key, c, &row)
+		}
+	}
+}
+
+// forgetNets drops the networks that the window has nothing of.
+func (d *Detector) forgetNets() {
+	for key, n := range d.nets {
+		if d.second-n.seen > d.windowSeconds {
+			delete(d.nets, key)
+		}
+	}
+}
