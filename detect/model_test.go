@@ -98,13 +98,14 @@ func TestTheStateAgreesWithAModelThatForgetsNothing(t *testing.T) {
 		m := model{cfg: detect.DefaultConfig(), held: map[netip.Addr]map[modelTarget]*modelContact{}}
 		change(&m.cfg)
 		want, got := map[netip.Addr]bool{}, map[netip.Addr]bool{}
-		pace := time.Duration(r.Int64N(int64(20 * time.Minute)))
+		pace := time.Second << r.IntN(12)
+		willing := r.IntN(30) + 4 // one in so many contacts is a session
 		at := time.Duration(0)
 		for range 600 {
 			at += time.Duration(r.Int64N(int64(pace) + 1))
 			late := time.Duration(r.Int64N(int64(2*pace) + 1))
 			src, dst, port := target(1<<20+r.IntN(6)), target(r.IntN(20)), uint16(1000+r.IntN(12))
-			good := r.IntN(5) == 0
+			good := r.IntN(willing) == 0
 			f := syn(src, dst, port, at-late)
 			if good {
 				f = session(src, dst, port, at-late)
