@@ -12,6 +12,7 @@ import (
 const (
 	FlowsTopic    = "scanhound.flows.v1"
 	AlertsTopic   = "scanhound.alerts.v1"
+	TemplateTopic = "scanhound.templates.v1"
 	DetectorGroup = "scanhound-detector.v1"
 	AlerterGroup  = "scanhound-alerter.v1"
 

@@ -67,9 +67,10 @@ func (d *Decoder) specifiers(b []byte, count int) (int, bool) {
 
 // announce learns a template, or sees that it is known.
 func (d *Decoder) announce(a announcement) {
-	n, t, when := &d.stats.Templates, d.templates, d.base.Received
+	n, t := &d.stats.Templates, d.templates
 	n.Seen++
-	if t.refresh(d.key, a, when) {
+	defer t.tell()
+	if t.refresh(d.key, a, d.base.Received) {
 		n.Refreshed++
 		return
 	}
@@ -81,7 +82,7 @@ func (d *Decoder) announce(a announcement) {
 		d.worst(Malformed)
 		return
 	}
-	t.hold(d.key, a, p, when)
+	t.hold(d, a, p)
 	n.New++
 }
 
@@ -94,4 +95,5 @@ func (d *Decoder) refuse() {
 
 func (d *Decoder) withdraw(id uint16) {
 	d.stats.Templates.Withdrawn += d.templates.withdraw(d.key, id)
+	d.templates.tell()
 }

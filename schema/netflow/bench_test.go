@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/netflow"
 )
 
 // usualV9 are 18 fields as Cisco and softflowd send them, 60 bytes.
@@ -37,30 +38,33 @@ func repeat(n int, record func(i int) []byte) []byte {
 	return b
 }
 
+// usual are datagrams of the records that exporters send most.
+var usual = []struct {
+	name           string
+	template, data []byte
+	records        int
+}{
+	{"v5", nil, v5(28, repeat(28, func(i int) []byte { return v5record(6, uint16(i), 22) })), 28},
+	{"v9", v9(1, set(0, template(256, usualV9...))), v9(1, set(256, repeat(24, func(i int) []byte { return usualRecord(i, false) }))), 24},
+	{"ipfix", ipfix(1, set(2, template(256, usualIPFIX...))), ipfix(1, set(256, repeat(24, func(i int) []byte { return usualRecord(i, true) }))), 24},
+	{"sflow", nil, sflow5(sampled(100, synFrame), sampled(100, synFrame), sampled(100, synFrame), sampled(100, synFrame),
+		sampled(100, synFrame), sampled(100, synFrame), sampled(100, synFrame)), 7},
+}
+
 func BenchmarkDecode(b *testing.B) {
-	v9records := repeat(24, func(i int) []byte { return usualRecord(i, false) })
-	ipfixRecords := repeat(24, func(i int) []byte { return usualRecord(i, true) })
-	for _, bm := range []struct {
-		name           string
-		template, data []byte
-		records        int
-	}{
-		{"v5", nil, v5(28, repeat(28, func(i int) []byte { return v5record(6, uint16(i), 22) })), 28},
-		{"v9", v9(1, set(0, template(256, usualV9...))), v9(1, set(256, v9records)), 24},
-		{"ipfix", ipfix(1, set(2, template(256, usualIPFIX...))), ipfix(1, set(256, ipfixRecords)), 24},
-	} {
-		b.Run(bm.name, func(b *testing.B) {
+	for _, u := range usual {
+		b.Run(u.name, func(b *testing.B) {
 			d := decoder()
-			decode(d, bm.template)
+			decode(d, u.template)
 			var flows []schema.Flow
 			b.ReportAllocs()
 			for b.Loop() {
-				flows, _ = d.Decode(flows[:0], exporterA, arrived, bm.data)
+				flows, _ = d.Decode(flows[:0], exporterA, arrived, u.data)
 			}
-			if len(flows) != bm.records {
-				b.Fatalf("decoded %d flows, want %d", len(flows), bm.records)
+			if len(flows) != u.records {
+				b.Fatalf("decoded %d flows, want %d", len(flows), u.records)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*bm.records), "ns/record")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*u.records), "ns/record")
 		})
 	}
 }
@@ -69,6 +73,8 @@ func TestARecordCostsNoAllocation(t *testing.T) {
 	varlen := append(append([]fld{}, usualIPFIX...), f(82, 0xffff), f(302, 4), f(323, 8))
 	for name, c := range map[string]struct{ template, data []byte }{
 		"v5":    {nil, v5(1, v5record(6, 1, 2))},
+		"v7":    {nil, v7(1, v7record)},
+		"sFlow": {nil, sflow5(sampled(10, synFrame))},
 		"v9":    {v9(1, set(0, template(256, usualV9...))), v9(1, set(256, usualRecord(1, false)))},
 		"IPFIX": {ipfix(1, set(2, template(256, usualIPFIX...))), ipfix(1, set(256, usualRecord(1, true)))},
 		"IPFIX that must be walked": {ipfix(1, set(2, template(256, varlen...))),
@@ -76,7 +82,8 @@ func TestARecordCostsNoAllocation(t *testing.T) {
 		"data without a template": {nil, v9(2, set(256, usualRecord(1, false)))},
 		"a template again":        {v9(1, set(0, template(256, usualV9...))), v9(1, set(0, template(256, usualV9...)))},
 	} {
-		d := decoder()
+		full := netflow.Config{WaitBytes: 1} // nothing can wait
+		d := netflow.NewDecoder(netflow.NewTemplates(full), full)
 		decode(d, c.template, c.data)
 		flows := make([]schema.Flow, 0, 8)
 		if n := testing.AllocsPerRun(100, func() { flows, _ = d.Decode(flows[:0], exporterA, arrived, c.data) }); n != 0 {

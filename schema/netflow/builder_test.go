@@ -86,6 +86,42 @@ func v5record(proto uint8, src, dst uint16) []byte {
 		[]byte{24, 16}, u16(0))
 }
 
+// v7record is v5record with what v7 has behind it.
+var v7record = cat(v5record(6, 40000, 22), ip("192.0.2.9"))
+
+func v7(count uint16, records ...[]byte) []byte {
+	b := v5(count, records...)
+	be.PutUint16(b, 7)
+	be.PutUint32(b[20:], 0xffff_ffff) // reserved
+	return b
+}
+
+// v1record is v5record with its flags elsewhere, and no more.
+var v1record = cat(v5record(6, 40000, 22)[:36], u16(0), []byte{6, 8, schema.SYN}, make([]byte, 11))
+
+func v1(count uint16, records ...[]byte) []byte {
+	return cat(u16(1), u16(count), u32(uptime), u32(uint32(exported.Unix())), u32(5_000_000), cat(records...))
+}
+
+var (
+	macs     = []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
+	arpFrame = cat(macs, u16(0x0806), make([]byte, 46))
+	synFrame = cat(macs, u16(0x0800), []byte{0x45, 8}, u16(40), u32(0), []byte{63, 6}, u16(0), endsOf(),
+		u16(40000), u16(22), u64(0), []byte{0x50, schema.SYN}, make([]byte, 12)) // 6 of them padding
+)
+
+// sflow5 is a datagram of the sub-agent 3.
+func sflow5(samples ...[]byte) []byte {
+	return cat(u32(5), u32(1), ip("192.0.2.200"), u32(3), u32(7), u32(uptime), u32(uint32(len(samples))), cat(samples...))
+}
+
+// sampled is a flow sample of a frame of Ethernet that was 4 bytes longer.
+func sampled(rate uint32, frame []byte) []byte {
+	record := cat(u32(1), u32(uint32(len(frame)+4)), u32(4), u32(uint32(len(frame))), frame, make([]byte, -len(frame)&3))
+	body := cat(u32(1), u32(1), u32(rate), u32(0), u32(0), u32(3), u32(4), u32(1), u32(1), u32(uint32(len(record))), record)
+	return cat(u32(1), u32(uint32(len(body))), body)
+}
+
 // decoder is one with templates of its own.
 func decoder() *netflow.Decoder {
 	return netflow.NewDecoder(netflow.NewTemplates(netflow.Config{}), netflow.Config{})

@@ -26,7 +26,15 @@ func TestDefaultsAreThoseOfTheTags(t *testing.T) {
 }
 
 func TestABoundBelowOneIsRefused(t *testing.T) {
-	for _, c := range []netflow.Config{{MaxTemplates: 0, MaxPerExporter: 1}, {MaxTemplates: 1, MaxPerExporter: -1}} {
+	for _, change := range []func(*netflow.Config){
+		func(c *netflow.Config) { c.MaxTemplates = 0 },
+		func(c *netflow.Config) { c.MaxPerExporter = -1 },
+		func(c *netflow.Config) { c.WaitAge = 0 },
+		func(c *netflow.Config) { c.WaitBytes = 0 },
+		func(c *netflow.Config) { c.WaitTotal = c.WaitBytes - 1 },
+	} {
+		c := netflow.DefaultConfig()
+		change(&c)
 		if err := c.Validate(); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}

@@ -256,19 +256,48 @@ func checkSums(tb testing.TB, s netflow.Stats) {
 		}
 		return n
 	}
-	v, set, r, a := s.Versions, s.Sets, s.Records, s.Templates
+	v, set, r, a, smp, pkt := s.Versions, s.Sets, s.Records, s.Templates, s.SFlow.Samples, s.SFlow.Packets
 	for _, c := range []struct {
 		name      string
 		got, want uint64
 	}{
 		{"outcomes", sum(s.Outcomes[:]...), s.Datagrams},
-		{"versions", sum(v.SFlow, v.V1, v.V7, v.V8, v.Other), s.Outcomes[netflow.UnknownVersion]},
+		{"versions", sum(v.SFlow, v.V8, v.Other), s.Outcomes[netflow.UnknownVersion]},
 		{"sets", sum(set.Template, set.Data, set.NoTemplate, set.Reserved, set.Malformed), set.Seen},
 		{"records", sum(r.Flows, r.Options, r.NoAddress, r.Overclaimed, r.Cut), r.Seen},
+		{"samples", sum(smp.Flow, smp.Discard, smp.Counter, smp.Other), smp.Seen},
+		{"packets sampled", sum(pkt.Flows, pkt.NotIP, pkt.Cut), pkt.Seen},
+		{"packets and samples", smp.Flow + smp.Discard, pkt.Seen},
 		{"templates", sum(a.New, a.Refreshed, a.ZeroLength, a.Malformed), a.Seen},
 	} {
 		if c.got != c.want {
 			tb.Errorf("%s add up to %d, seen were %d: %+v", c.name, c.got, c.want, s)
 		}
+	}
+}
+
+// checkWaiting checks that what the decoders of these templates could not decode at once is accounted for.
+func checkWaiting(tb testing.TB, ts *netflow.Templates, s netflow.Stats) {
+	tb.Helper()
+	w := ts.Stats().Waiting
+	for _, c := range []struct {
+		name      string
+		got, want uint64
+	}{
+		{"sets seen", w.Seen.Sets, s.Sets.NoTemplate},
+		{"bytes seen", w.Seen.Bytes, s.Sets.NoTemplateBytes},
+		{"sets", w.Waiting.Sets + w.Recovered.Sets + w.Lost.Sets, w.Seen.Sets},
+		{"bytes", w.Waiting.Bytes + w.Recovered.Bytes + w.Lost.Bytes, w.Seen.Bytes},
+	} {
+		if c.got != c.want {
+			tb.Errorf("%s waiting add up to %d, want %d: %+v", c.name, c.got, c.want, w)
+		}
+	}
+	var waiting, bytes uint64
+	for _, m := range ts.Missing() {
+		waiting, bytes = waiting+m.Waiting.Sets, bytes+m.Waiting.Bytes
+	}
+	if waiting > w.Waiting.Sets || bytes > w.Waiting.Bytes {
+		tb.Errorf("listed are %d sets of %d bytes, waiting are %+v", waiting, bytes, w.Waiting)
 	}
 }

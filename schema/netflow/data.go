@@ -8,16 +8,24 @@ import (
 
 // data reads a data set, of which the datagram lacks the last `lacking` bytes.
 func (d *Decoder) data(flows []schema.Flow, id uint16, b []byte, lacking int) []schema.Flow {
-	v := d.view()
-	var t *template
-	if v != nil {
-		t = d.template(v, id)
+	for {
+		if v := d.view(); v != nil {
+			if t := d.template(v, id); t != nil {
+				d.stats.Sets.Data++
+				return d.records(flows, v, t, b, lacking)
+			}
+		}
+		if d.templates.wait(d, id, b, lacking) {
+			d.stats.Sets.NoTemplate++
+			d.stats.Sets.NoTemplateBytes += uint64(len(b))
+			d.worst(NoTemplate)
+			return flows
+		}
 	}
-	if t == nil {
-		d.early(b)
-		return flows
-	}
-	d.stats.Sets.Data++
+}
+
+// records reads the records of a set.
+func (d *Decoder) records(flows []schema.Flow, v *view, t *template, b []byte, lacking int) []schema.Flow {
 	if !t.used.Load() {
 		t.used.Store(true) // only then: a store takes the cache line from the other decoders
 	}
@@ -34,34 +42,50 @@ func (d *Decoder) data(flows []schema.Flow, id uint16, b []byte, lacking int) []
 	return flows
 }
 
-// early counts a data set that came before its template. It is the place to keep the set until the
-// template comes.
-func (d *Decoder) early(b []byte) {
-	d.stats.Sets.NoTemplate++
-	d.stats.Sets.NoTemplateBytes += uint64(len(b))
-	d.worst(NoTemplate)
-}
-
 // fixed reads a set whose records are all alike: the hot path.
 func (d *Decoder) fixed(flows []schema.Flow, t *template, v *view, b []byte, lacking int) []schema.Flow {
 	n := len(b) / t.size
 	from := len(flows)
 	flows = slices.Grow(flows, n)[:from+n]
 	d.begin(t, v)
-	for i := range flows[from:] {
-		f := &flows[from+i]
-		*f = d.base
-		rec := b
-		if len(rec) < t.size+slack {
-			rec = d.padded(rec, t.size)
+	fs, rest := flows[from:], b[n*t.size:]
+	d.clear(fs)
+	if t.late || v.perInterface {
+		for i := range fs {
+			d.flow(fs[i:i+1], t, v, d.padded(b[i*t.size:], t.size), t.ops)
 		}
-		d.flow(f, t, v, rec, t.ops)
-		b = b[t.size:]
+	} else {
+		d.columns(fs, t, b)
 	}
 	d.stats.Records.Seen += uint64(n)
 	d.stats.Records.Flows += uint64(n)
-	d.rest(t, b, lacking)
+	d.rest(t, rest, lacking)
 	return flows
+}
+
+// clear makes each flow a copy of d.base. Copying what is already there, twice as much each time, takes
+// 1 ns less for each than one after the other.
+func (d *Decoder) clear(fs []schema.Flow) {
+	if len(fs) == 0 {
+		return
+	}
+	fs[0] = d.base
+	for n := 1; n < len(fs); n *= 2 {
+		copy(fs[n:], fs[:n])
+	}
+}
+
+// columns fills flows from records that need nothing but their fields. Those that end with b, which is
+// one, are read from a copy.
+func (d *Decoder) columns(fs []schema.Flow, t *template, b []byte) {
+	n := min(len(fs), max(0, len(b)-slack)/t.size)
+	d.fill(fs[:n], b, t.size, t.ops)
+	for i := n; i < len(fs); i++ {
+		d.fill(fs[i:i+1], d.padded(b[i*t.size:], t.size), t.size, t.ops)
+	}
+	for i := range fs {
+		finish(&fs[i], t.icmp)
+	}
 }
 
 // walked reads a set whose records differ in length, or in which of their fields count.
@@ -75,7 +99,7 @@ func (d *Decoder) walked(flows []schema.Flow, t *template, v *view, b []byte, la
 		d.stats.Records.Seen++
 		d.stats.Records.Flows++
 		flows = append(flows, d.base)
-		d.flow(&flows[len(flows)-1], t, v, d.padded(b, n), ops)
+		d.flow(flows[len(flows)-1:], t, v, d.padded(b, n), ops)
 		b = b[n:]
 	}
 	d.rest(t, b, lacking)
@@ -134,20 +158,21 @@ func (d *Decoder) begin(t *template, v *view) {
 	d.base.Exporter.Sampling = v.rate
 }
 
-// flow fills f, which is a copy of d.base, from one record.
-func (d *Decoder) flow(f *schema.Flow, t *template, v *view, rec []byte, ops []op) {
+// flow fills the one flow of fs, which is a copy of d.base, from one record.
+func (d *Decoder) flow(fs []schema.Flow, t *template, v *view, rec []byte, ops []op) {
+	f := &fs[0]
 	if !t.late && !v.perInterface {
-		d.fill(f, rec, ops)
-		finish(f)
+		d.fill(fs, rec, 0, ops)
+		finish(f, t.icmp)
 		return
 	}
 	d.late = late{}
-	d.fill(f, rec, ops)
+	d.fill(fs, rec, 0, ops)
 	d.late.finish(f, &d.clock, v.boot)
 	if t.sampled || v.perInterface {
 		f.Exporter.Sampling = d.rate(v, f)
 	}
-	finish(f)
+	finish(f, t.icmp)
 }
 
 // padded returns a record of n bytes with the slack that its ops need: b itself, or a copy if b ends

@@ -3,12 +3,17 @@ package netflow
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
+	"time"
 
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/sflow"
 )
 
 const (
+	versionV1    = 1
 	versionV5    = 5
+	versionV7    = 7
 	versionV9    = 9
 	versionIPFIX = 10
 )
@@ -16,6 +21,7 @@ const (
 // Decoder turns datagrams into flows. It belongs to one goroutine.
 type Decoder struct {
 	templates *Templates
+	byPort    bool
 	views     map[exporterKey]*view
 	stats     Stats
 
@@ -25,46 +31,90 @@ type Decoder struct {
 	clock   clock
 	base    schema.Flow // what its flows have in common
 	outcome Outcome
+	header  Header
 
 	// Of the record.
 	late late
 	ops  []op   // of a template whose fields move
 	tail []byte // a copy of the last record, with slack behind it
+
+	ready atomic.Bool // inbox holds something
+	inbox []*missing  // templates that came and that data waits for; guarded by Templates.mu
 }
 
 // NewDecoder returns a decoder that shares t with others. The bounds are those of t; cfg is here for
-// what the decoder itself will have to bound.
-func NewDecoder(t *Templates, _ Config) *Decoder {
-	return &Decoder{templates: t, views: map[exporterKey]*view{}}
+// what each decoder does for itself.
+func NewDecoder(t *Templates, cfg Config) *Decoder {
+	return &Decoder{templates: t, byPort: cfg.KeyByPort, views: map[exporterKey]*view{}}
 }
 
 // Stats returns a copy of the counters.
 func (d *Decoder) Stats() Stats { return d.stats }
 
-// Decode appends the flows of a datagram to flows and says what became of it. It keeps neither.
-// A v4-mapped from is the v4 address.
+// Decode is [Decoder.DecodeFrom] where the exporter's port is not known.
 func (d *Decoder) Decode(flows []schema.Flow, from netip.Addr, received schema.Time, datagram []byte) ([]schema.Flow, Outcome) {
+	return d.DecodeFrom(flows, netip.AddrPortFrom(from, 0), received, datagram)
+}
+
+// DecodeFrom appends the flows of a datagram to flows, behind them those of earlier datagrams that
+// waited for a template until now, and says what became of the datagram. It keeps neither.
+// A v4-mapped from is the v4 address; a zone is left out.
+func (d *Decoder) DecodeFrom(flows []schema.Flow, from netip.AddrPort, received schema.Time, datagram []byte) ([]schema.Flow, Outcome) {
 	b := datagram[:len(datagram):len(datagram)] // what is behind it may be another goroutine's
 	d.outcome = Decoded
+	d.header = Header{}
 	d.base = schema.Flow{Received: received}
-	d.base.Exporter.Addr = from.Unmap()
-	if len(b) < 2 {
-		d.worst(Short)
-	} else {
-		switch v := binary.BigEndian.Uint16(b); v {
-		case versionV5:
-			flows = d.v5(flows, b)
-		case versionV9:
-			flows = d.v9(flows, b)
-		case versionIPFIX:
-			flows = d.ipfix(flows, b)
-		default:
-			d.unknown(v, b)
-		}
+	d.base.Exporter.Addr = from.Addr().Unmap().WithZone("")
+	d.key = exporterKey{addr: d.base.Exporter.Addr}
+	if d.byPort {
+		d.key.port = from.Port()
 	}
+	flows = d.datagram(flows, b)
 	d.stats.Datagrams++
 	d.stats.Outcomes[d.outcome]++
-	return flows, d.outcome
+	return d.waited(flows, received), d.outcome
+}
+
+// Idle appends the flows of earlier datagrams whose template came from elsewhere ([Templates.Load],
+// another decoder), and gives up what has waited too long. Call it now and then while nothing arrives.
+func (d *Decoder) Idle(flows []schema.Flow, now schema.Time) []schema.Flow {
+	d.templates.forget(now)
+	return d.waited(flows, now)
+}
+
+func (d *Decoder) waited(flows []schema.Flow, now schema.Time) []schema.Flow {
+	if d.ready.Load() {
+		flows = d.release(flows)
+	}
+	d.templates.expire(now)
+	return flows
+}
+
+func (d *Decoder) datagram(flows []schema.Flow, b []byte) []schema.Flow {
+	if len(b) < 2 {
+		d.worst(Short)
+		return flows
+	}
+	switch v := binary.BigEndian.Uint16(b); v {
+	case versionV5:
+		return d.v5(flows, b)
+	case versionV9:
+		return d.v9(flows, b)
+	case versionIPFIX:
+		return d.ipfix(flows, b)
+	case versionV7:
+		return d.v7(flows, b)
+	case versionV1:
+		return d.v1(flows, b)
+	case 0:
+		if len(b) >= 4 && binary.BigEndian.Uint32(b) == sflow.Version {
+			return d.sflow(flows, b)
+		}
+		fallthrough
+	default:
+		d.unknown(v, b)
+	}
+	return flows
 }
 
 // worst notes that the datagram met o; of several the worst is its outcome.
@@ -76,17 +126,32 @@ func (d *Decoder) unknown(version uint16, b []byte) {
 	d.worst(UnknownVersion)
 	n := &d.stats.Versions
 	switch {
-	case version == 0 && len(b) >= 4 && binary.BigEndian.Uint32(b) == 5:
+	case version == 0 && len(b) >= 4 && (b[3] == 2 || b[3] == 4):
 		n.SFlow++
-	case version == 1:
-		n.V1++
-	case version == 7:
-		n.V7++
 	case version == 8:
 		n.V8++
 	default:
 		n.Other++
 	}
+}
+
+// sflow reads a datagram of sFlow: other headers, and packets instead of flows.
+func (d *Decoder) sflow(flows []schema.Flow, b []byte) []schema.Flow {
+	before := d.stats.SFlow.Packets
+	flows, h, fault := sflow.Decode(flows, &d.base, b, &d.stats.SFlow)
+	if fault != sflow.Short {
+		d.header = Header{
+			Type: schema.SFlow5, Version: sflow.Version, Domain: h.SubAgent, Agent: h.Agent, Sequence: h.Sequence, Units: 1,
+			Uptime: time.Duration(h.Uptime) * time.Millisecond,
+		}
+	}
+	d.worst([...]Outcome{sflow.None: Decoded, sflow.Empty: Empty, sflow.Truncated: Truncated, sflow.Malformed: Malformed, sflow.Short: Short}[fault])
+	n, now := &d.stats.Records, d.stats.SFlow.Packets
+	n.Seen += now.Seen - before.Seen
+	n.Flows += now.Flows - before.Flows
+	n.NoAddress += now.NotIP - before.NotIP
+	n.Cut += now.Cut - before.Cut
+	return flows
 }
 
 // v9 reads the header:
@@ -105,7 +170,9 @@ func (d *Decoder) v9(flows []schema.Flow, b []byte) []schema.Flow {
 		export: seconds(uint64(binary.BigEndian.Uint32(b[8:]))),
 	}
 	d.from(schema.NetFlowV9, versionV9, binary.BigEndian.Uint32(b[12:]), binary.BigEndian.Uint32(b[16:]))
-	return d.sets(flows, b[header:])
+	d.say(versionV9, 1)
+	flows, _ = d.sets(flows, b[header:])
+	return flows
 }
 
 // ipfix reads the header:
@@ -132,12 +199,14 @@ func (d *Decoder) ipfix(flows []schema.Flow, b []byte) []schema.Flow {
 	}
 	d.clock = clock{export: seconds(uint64(binary.BigEndian.Uint32(b[4:])))}
 	d.from(schema.IPFIX, versionIPFIX, binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:]))
-	return d.sets(flows, b[header:])
+	d.say(versionIPFIX, 0)
+	flows, d.header.Units = d.sets(flows, b[header:])
+	return flows
 }
 
 // from notes what the flows of this datagram have in common.
 func (d *Decoder) from(t schema.FlowType, version uint16, sequence, domain uint32) {
 	e := &d.base.Exporter
 	e.Type, e.Sequence, e.Domain = t, sequence, domain
-	d.key = exporterKey{e.Addr, version, domain}
+	d.key.version, d.key.domain = version, domain
 }

@@ -137,8 +137,17 @@ var pairs = [...]struct {
 	{endUptime, startUptime, 4, endStartUptime},
 }
 
-// eventASA is the firewall event of Cisco ASA before it had an IANA number.
-const eventASA = 40005
+// What only Cisco ASA sends, in v9: its firewall event before that had an IANA number, and why.
+const (
+	eventASA    = 40005
+	extendedASA = 33002
+)
+
+// ofASA reports whether f is of a security event of Cisco ASA. Those are of connections, not of one
+// direction: the source is who opened it, or tried to.
+func ofASA(version uint16, f Field) bool {
+	return version == versionV9 && !f.Scope && (f.ID == eventASA || f.ID == extendedASA)
+}
 
 // kindOf says what a field means, and whether it is of the reverse direction.
 func kindOf(version uint16, f Field) (k kind, reverse bool) {

@@ -164,6 +164,8 @@ func (l *late) times(f *schema.Flow, c *clock, exporterBoot schema.Time) {
 	switch {
 	case l.observed != 0 && f.Start == 0 && f.End == 0:
 		f.Start, f.End = l.observed, l.observed
+	case l.observed > f.Start && f.End == 0:
+		f.End = l.observed
 	case l.duration != 0 && f.End == 0 && f.Start != 0:
 		f.End = f.Start.Add(l.duration)
 	case l.duration != 0 && f.Start == 0 && f.End != 0:

@@ -12,7 +12,7 @@ const (
 	Truncated                     // a length or a count says more than the bytes hold
 	Malformed                     // a set or a template that cannot be
 	Short                         // not even a header
-	UnknownVersion                // neither v5, v9 nor IPFIX
+	UnknownVersion                // neither NetFlow v1, v5, v7 or v9, nor IPFIX, nor sFlow v5
 
 	outcomes = iota
 )

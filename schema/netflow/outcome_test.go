@@ -39,9 +39,24 @@ func outcomeCases() []outcomeCase {
 		{"v5 without a header", v5(0)[:23], netflow.Short, counts{}},
 		{"v9 without a header", v9(1)[:19], netflow.Short, counts{}},
 		{"IPFIX without a header", ipfix(1)[:15], netflow.Short, counts{}},
-		{"sFlow", cat(u32(5), u32(1), ip("192.0.2.1")), netflow.UnknownVersion, counts{"version_sflow": 1}},
-		{"v1", cat(u16(1), make([]byte, 66)), netflow.UnknownVersion, counts{"version_1": 1}},
-		{"v7", cat(u16(7), make([]byte, 66)), netflow.UnknownVersion, counts{"version_7": 1}},
+		{"v1 without a header", cat(u16(1), make([]byte, 13)), netflow.Short, counts{}},
+		{"v7 without a header", cat(u16(7), make([]byte, 21)), netflow.Short, counts{}},
+		{"v1 that holds less than it says", v1(2, v1record), netflow.Truncated,
+			counts{"records": 2, "records_flows": 1, "records_overclaimed": 1}},
+		{"v7 of one record and 4 bytes", v7(1, v7record, u32(9)), netflow.Decoded,
+			counts{"records": 1, "records_flows": 1, "trailing_bytes": 4}},
+		{"sFlow of version 2", cat(u32(2), u32(1), ip("192.0.2.1")), netflow.UnknownVersion, counts{"version_sflow": 1}},
+		{"sFlow of version 4", cat(u32(4), u32(1), ip("192.0.2.1")), netflow.UnknownVersion, counts{"version_sflow": 1}},
+		{"sFlow without a header", cat(u32(5), u32(1), ip("192.0.2.1")), netflow.Short, counts{}},
+		{"sFlow of an agent of no family", cat(u32(5), u32(3), ip("192.0.2.1"), make([]byte, 16)), netflow.Malformed, counts{}},
+		{"sFlow of no samples", sflow5(), netflow.Empty, counts{}},
+		{"sFlow of every kind of sample", sflow5(sampled(100, synFrame), sampled(100, arpFrame), sampled(100, synFrame[:40]),
+			cat(u32(2), u32(4), u32(0)), cat(u32(4), u32(0)), cat(u32(5), u32(4), u32(0)), cat(u32(9<<12|1), u32(4), u32(0))), netflow.Decoded,
+			counts{"samples": 7, "samples_flow": 3, "samples_counter": 2, "samples_discard": 1, "samples_other": 1,
+				"samples_packets": 4, "samples_packets_flows": 1, "samples_packets_not_ip": 1, "samples_packets_cut": 2,
+				"records": 4, "records_flows": 1, "records_no_address": 1, "records_cut": 2}},
+		{"sFlow that is cut", sflow5(sampled(100, synFrame))[:90], netflow.Truncated,
+			counts{"samples": 1, "samples_flow": 1, "samples_packets": 1, "samples_packets_cut": 1, "records": 1, "records_cut": 1}},
 		{"v8", cat(u16(8), make([]byte, 66)), netflow.UnknownVersion, counts{"version_8": 1}},
 		{"text", []byte("<13>Sep  1 12:00:00 host"), netflow.UnknownVersion, counts{"version_other": 1}},
 		{"v5 of no records", v5(0), netflow.Empty, counts{}},
@@ -53,7 +68,8 @@ func outcomeCases() []outcomeCase {
 		{"v5 that holds more than it says", v5(1, v5record(6, 1, 2), v5(1, v5record(6, 1, 2))), netflow.Decoded,
 			counts{"records": 1, "records_flows": 1, "trailing_bytes": 72}},
 		{"data before its template", v9(1, set(256, endsOf()), set(0, usual)), netflow.NoTemplate,
-			counts{"sets": 2, "sets_no_template": 1, "sets_no_template_bytes": 8, "sets_template": 1, "templates": 1, "templates_new": 1}},
+			counts{"sets": 2, "sets_no_template": 1, "sets_no_template_bytes": 8, "sets_template": 1, "templates": 1, "templates_new": 1,
+				"records": 1, "records_flows": 1}},
 		{"a template without fields", v9(1, set(0, template(256)), set(256, u32(1))), netflow.Malformed,
 			counts{"sets": 2, "sets_template": 1, "templates": 1, "templates_zero_length": 1, "sets_no_template": 1, "sets_no_template_bytes": 4}},
 		{"a template of records without bytes", ipfix(1, set(2, template(256, f(8, 0), f(12, 0)))), netflow.Malformed,
@@ -71,6 +87,8 @@ func outcomeCases() []outcomeCase {
 		{"IPFIX shorter than its header", cat(u16(10), u16(15), make([]byte, 12)), netflow.Malformed, counts{}},
 		{"two messages of IPFIX", cat(ipfix(1, set(2, usual)), ipfix(1)), netflow.Decoded,
 			counts{"sets": 1, "sets_template": 1, "templates": 1, "templates_new": 1, "trailing_bytes": 16}},
+		{"records and 1,220 zeros behind them", v9(1, set(0, usual), set(256, endsOf()), make([]byte, 1220)), netflow.Decoded,
+			counts{"sets": 2, "sets_template": 1, "sets_data": 1, "templates": 1, "templates_new": 1, "records": 1, "records_flows": 1}},
 		{"a set that is cut", v9(1, set(0, usual), set(256, endsOf(), endsOf(), endsOf())[:4+8+5]), netflow.Truncated,
 			counts{"sets": 2, "sets_template": 1, "sets_data": 1, "sets_truncated": 1, "templates": 1, "templates_new": 1,
 				"records": 3, "records_flows": 1, "records_cut": 2}},
@@ -166,6 +184,9 @@ func TestRandomBytesHaveAnOutcome(t *testing.T) {
 		}
 		if len(b) > 1 && i%4 > 0 {
 			be.PutUint16(b, []uint16{5, 9, 10}[i%4-1])
+		}
+		if len(b) > 4 && i%8 == 0 {
+			be.PutUint32(b, 5)
 		}
 		d.Decode(nil, exporterA, arrived, b)
 	}

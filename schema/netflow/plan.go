@@ -14,6 +14,7 @@ type plan struct {
 	two       bool   // it has both addresses
 	late      bool   // there are kinds above lateKinds
 	sampled   bool   // a record says its sampler or its rate
+	icmp      bool   // it has ICMP type and code
 	initiator schema.Initiator
 }
 
@@ -41,7 +42,7 @@ func compile(version uint16, options bool, fields []Field) (plan, bool) {
 		if !k.fits(f.Length) {
 			k = skip
 		}
-		if reverse && k != skip {
+		if reverse && k != skip || ofASA(version, f) {
 			p.initiator = schema.InitiatorSrc
 		}
 		meant[i] = k
@@ -82,6 +83,7 @@ func (p *plan) place(fields []Field, meant []kind) {
 		}
 		at += int(f.Length)
 		p.late = p.late || k > lateKinds
+		p.icmp = p.icmp || k >= icmp && k <= icmpCode
 		p.sampled = p.sampled || k >= sampler && k <= samplePopulation
 	}
 	p.two = (seen[srcAddr4] || seen[srcAddr6] || seen[srcLate4] || seen[srcLate6]) &&
@@ -189,6 +191,10 @@ func settleTimes(version uint16, meant []kind, has func(...kind) bool, replace f
 	}
 	if !has(startBoot, endBoot) {
 		replace(boot, skip)
+	}
+	// A firewall that says when a flow began says of an event only when it was: an end, if it is one.
+	if start && !end && has(event) && !has(endUptime, endBoot) {
+		return
 	}
 	if start || end || has(startUptime, endUptime, startBoot, endBoot) {
 		for k := observedSeconds; k <= observedNanoseconds; k++ {

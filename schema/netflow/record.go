@@ -10,127 +10,304 @@ import (
 // slack is how many bytes must follow a record: each number is read as 8 bytes, wherever it stands.
 const slack = 8
 
-// fill does the ops of one record. rec has at least slack bytes behind the record.
-func (d *Decoder) fill(f *schema.Flow, rec []byte, ops []op) {
+// fill does the ops of records that are alike, of size bytes each, and there are at least slack bytes
+// behind the last. It does one op for all records before the next: that is half the time of one record
+// after the other, for what the op is, is asked once. The records of a datagram stay in the
+// first level of the cache.
+func (d *Decoder) fill(fs []schema.Flow, b []byte, size int, ops []op) {
 	// long: one switch, the hot one.
 	for _, o := range ops {
-		v := binary.BigEndian.Uint64(rec[o.at:]) >> (o.shift & 63)
+		at, shift := int(o.at), o.shift
 		switch o.kind {
 		case srcBytes:
-			f.Src.Bytes = v
+			for i := range fs {
+				fs[i].Src.Bytes = number(b, at, shift)
+				at += size
+			}
 		case dstBytes:
-			f.Dst.Bytes = v
+			for i := range fs {
+				fs[i].Dst.Bytes = number(b, at, shift)
+				at += size
+			}
 		case srcPackets:
-			f.Src.Packets = v
+			for i := range fs {
+				fs[i].Src.Packets = number(b, at, shift)
+				at += size
+			}
 		case dstPackets:
-			f.Dst.Packets = v
+			for i := range fs {
+				fs[i].Dst.Packets = number(b, at, shift)
+				at += size
+			}
 		case srcFlags:
-			f.Src.TCPFlags = uint16(v) & flagBits
+			for i := range fs {
+				fs[i].Src.TCPFlags = uint16(number(b, at, shift)) & flagBits
+				at += size
+			}
 		case dstFlags:
-			f.Dst.TCPFlags = uint16(v) & flagBits
+			for i := range fs {
+				fs[i].Dst.TCPFlags = uint16(number(b, at, shift)) & flagBits
+				at += size
+			}
 		case srcFlagsToo:
-			f.Src.TCPFlags |= uint16(v) & flagBits
+			for i := range fs {
+				fs[i].Src.TCPFlags |= uint16(number(b, at, shift)) & flagBits
+				at += size
+			}
 		case dstFlagsToo:
-			f.Dst.TCPFlags |= uint16(v) & flagBits
+			for i := range fs {
+				fs[i].Dst.TCPFlags |= uint16(number(b, at, shift)) & flagBits
+				at += size
+			}
 		case proto:
-			f.Proto = uint8(v)
+			for i := range fs {
+				fs[i].Proto = uint8(number(b, at, shift))
+				at += size
+			}
 		case tos:
-			f.TOS = uint8(v)
+			for i := range fs {
+				fs[i].TOS = uint8(number(b, at, shift))
+				at += size
+			}
 		case ttl:
-			f.TTL = uint8(v)
+			for i := range fs {
+				fs[i].TTL = uint8(number(b, at, shift))
+				at += size
+			}
 		case srcPort:
-			f.Src.Port = uint16(v)
+			for i := range fs {
+				fs[i].Src.Port = uint16(number(b, at, shift))
+				at += size
+			}
 		case dstPort:
-			f.Dst.Port = uint16(v)
+			for i := range fs {
+				fs[i].Dst.Port = uint16(number(b, at, shift))
+				at += size
+			}
 		case srcPortToo:
-			if v != 0 {
-				f.Src.Port = uint16(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				if v != 0 {
+					f.Src.Port = uint16(v)
+				}
+				at += size
 			}
 		case dstPortToo:
-			if v != 0 {
-				f.Dst.Port = uint16(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				if v != 0 {
+					f.Dst.Port = uint16(v)
+				}
+				at += size
 			}
 		case srcAddr4:
-			f.Src.Addr = netip.AddrFrom4([4]byte(rec[o.at:]))
+			for i := range fs {
+				fs[i].Src.Addr = netip.AddrFrom4([4]byte(b[at:]))
+				at += size
+			}
 		case dstAddr4:
-			f.Dst.Addr = netip.AddrFrom4([4]byte(rec[o.at:]))
+			for i := range fs {
+				fs[i].Dst.Addr = netip.AddrFrom4([4]byte(b[at:]))
+				at += size
+			}
 		case srcAddr6:
-			f.Src.Addr = netip.AddrFrom16([16]byte(rec[o.at:])).Unmap()
+			for i := range fs {
+				fs[i].Src.Addr = netip.AddrFrom16([16]byte(b[at:])).Unmap()
+				at += size
+			}
 		case dstAddr6:
-			f.Dst.Addr = netip.AddrFrom16([16]byte(rec[o.at:])).Unmap()
+			for i := range fs {
+				fs[i].Dst.Addr = netip.AddrFrom16([16]byte(b[at:])).Unmap()
+				at += size
+			}
 		case srcMask:
-			f.Src.Mask = uint8(v)
+			for i := range fs {
+				fs[i].Src.Mask = uint8(number(b, at, shift))
+				at += size
+			}
 		case dstMask:
-			f.Dst.Mask = uint8(v)
+			for i := range fs {
+				fs[i].Dst.Mask = uint8(number(b, at, shift))
+				at += size
+			}
 		case srcInterface:
-			f.Src.Interface = uint32(v)
+			for i := range fs {
+				fs[i].Src.Interface = uint32(number(b, at, shift))
+				at += size
+			}
 		case dstInterface:
-			f.Dst.Interface = uint32(v)
+			for i := range fs {
+				fs[i].Dst.Interface = uint32(number(b, at, shift))
+				at += size
+			}
 		case srcAS:
-			f.Src.AS = uint32(v)
+			for i := range fs {
+				fs[i].Src.AS = uint32(number(b, at, shift))
+				at += size
+			}
 		case dstAS:
-			f.Dst.AS = uint32(v)
+			for i := range fs {
+				fs[i].Dst.AS = uint32(number(b, at, shift))
+				at += size
+			}
 		case srcVLAN:
-			f.Src.VLAN = uint16(v)
+			for i := range fs {
+				fs[i].Src.VLAN = uint16(number(b, at, shift))
+				at += size
+			}
 		case dstVLAN:
-			f.Dst.VLAN = uint16(v)
+			for i := range fs {
+				fs[i].Dst.VLAN = uint16(number(b, at, shift))
+				at += size
+			}
 		case icmp:
-			f.ICMPType, f.ICMPCode = uint8(v>>8), uint8(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.ICMPType, f.ICMPCode = uint8(v>>8), uint8(v)
+				at += size
+			}
 		case icmpType:
-			f.ICMPType = uint8(v)
+			for i := range fs {
+				fs[i].ICMPType = uint8(number(b, at, shift))
+				at += size
+			}
 		case icmpCode:
-			f.ICMPCode = uint8(v)
+			for i := range fs {
+				fs[i].ICMPCode = uint8(number(b, at, shift))
+				at += size
+			}
 		case forward:
-			f.Forward = uint8(v)
+			for i := range fs {
+				fs[i].Forward = uint8(number(b, at, shift))
+				at += size
+			}
 		case endReason:
-			f.EndReason = uint8(v)
+			for i := range fs {
+				fs[i].EndReason = uint8(number(b, at, shift))
+				at += size
+			}
 		case event:
-			f.Event = uint8(v)
+			for i := range fs {
+				fs[i].Event = uint8(number(b, at, shift))
+				at += size
+			}
 		case direction:
-			f.Initiator = initiator(v)
+			for i := range fs {
+				fs[i].Initiator = initiator(number(b, at, shift))
+				at += size
+			}
 		case startSeconds:
-			f.Start = seconds(v)
+			for i := range fs {
+				fs[i].Start = seconds(number(b, at, shift))
+				at += size
+			}
 		case endSeconds:
-			f.End = seconds(v)
+			for i := range fs {
+				fs[i].End = seconds(number(b, at, shift))
+				at += size
+			}
 		case startMilliseconds:
-			f.Start = milliseconds(v)
+			for i := range fs {
+				fs[i].Start = milliseconds(number(b, at, shift))
+				at += size
+			}
 		case endMilliseconds:
-			f.End = milliseconds(v)
+			for i := range fs {
+				fs[i].End = milliseconds(number(b, at, shift))
+				at += size
+			}
 		case startMicroseconds:
-			f.Start = ntpMicro(v)
+			for i := range fs {
+				fs[i].Start = ntpMicro(number(b, at, shift))
+				at += size
+			}
 		case endMicroseconds:
-			f.End = ntpMicro(v)
+			for i := range fs {
+				fs[i].End = ntpMicro(number(b, at, shift))
+				at += size
+			}
 		case startNanoseconds:
-			f.Start = ntp(v)
+			for i := range fs {
+				fs[i].Start = ntp(number(b, at, shift))
+				at += size
+			}
 		case endNanoseconds:
-			f.End = ntp(v)
+			for i := range fs {
+				fs[i].End = ntp(number(b, at, shift))
+				at += size
+			}
 		case startDelta:
-			f.Start = d.clock.before(v)
+			for i := range fs {
+				fs[i].Start = d.clock.before(number(b, at, shift))
+				at += size
+			}
 		case endDelta:
-			f.End = d.clock.before(v)
+			for i := range fs {
+				fs[i].End = d.clock.before(number(b, at, shift))
+				at += size
+			}
 		case startUptime:
-			f.Start = d.clock.uptimeAt(uint32(v))
+			for i := range fs {
+				fs[i].Start = d.clock.uptimeAt(uint32(number(b, at, shift)))
+				at += size
+			}
 		case endUptime:
-			f.End = d.clock.uptimeAt(uint32(v))
+			for i := range fs {
+				fs[i].End = d.clock.uptimeAt(uint32(number(b, at, shift)))
+				at += size
+			}
 		case bothAddr4:
-			f.Src.Addr = netip.AddrFrom4([4]byte(rec[o.at:]))
-			f.Dst.Addr = netip.AddrFrom4([4]byte(rec[o.at+4:]))
+			for i := range fs {
+				f := &fs[i]
+				f.Src.Addr = netip.AddrFrom4([4]byte(b[at:]))
+				f.Dst.Addr = netip.AddrFrom4([4]byte(b[at+4:]))
+				at += size
+			}
 		case bothPorts:
-			f.Src.Port, f.Dst.Port = uint16(v>>16), uint16(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.Src.Port, f.Dst.Port = uint16(v>>16), uint16(v)
+				at += size
+			}
 		case bothInterfaces:
-			f.Src.Interface, f.Dst.Interface = uint32(v>>32), uint32(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.Src.Interface, f.Dst.Interface = uint32(v>>32), uint32(v)
+				at += size
+			}
 		case bothAS:
-			f.Src.AS, f.Dst.AS = uint32(v>>32), uint32(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.Src.AS, f.Dst.AS = uint32(v>>32), uint32(v)
+				at += size
+			}
 		case bothMasks:
-			f.Src.Mask, f.Dst.Mask = uint8(v>>8), uint8(v)
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.Src.Mask, f.Dst.Mask = uint8(v>>8), uint8(v)
+				at += size
+			}
 		case startEndUptime:
-			f.Start, f.End = d.clock.uptimeAt(uint32(v>>32)), d.clock.uptimeAt(uint32(v))
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.Start, f.End = d.clock.uptimeAt(uint32(v>>32)), d.clock.uptimeAt(uint32(v))
+				at += size
+			}
 		case endStartUptime:
-			f.End, f.Start = d.clock.uptimeAt(uint32(v>>32)), d.clock.uptimeAt(uint32(v))
-		default:
-			d.late.set(o.kind, v, rec[o.at:])
+			for i := range fs {
+				v, f := number(b, at, shift), &fs[i]
+				f.End, f.Start = d.clock.uptimeAt(uint32(v>>32)), d.clock.uptimeAt(uint32(v))
+				at += size
+			}
+		default: // of one record, see late.go
+			d.late.set(o.kind, number(b, at, shift), b[at:])
 		}
 	}
+}
+
+// number returns the 8 bytes at `at`, without those behind the field.
+func number(b []byte, at int, shift uint8) uint64 {
+	return binary.BigEndian.Uint64(b[at:]) >> (shift & 63)
 }
 
 // flagBits are the bits of tcpControlBits: the four above them hold the header's length (RFC 9565).
@@ -147,9 +324,13 @@ func initiator(v uint64) schema.Initiator {
 	return schema.InitiatorUnknown
 }
 
-// finish does what needs more than one field, for flows without late ones.
-func finish(f *schema.Flow) {
+// finish does what needs more than one field, for flows without late ones. icmp says that there are
+// elements for type and code.
+func finish(f *schema.Flow, icmp bool) {
 	if !schema.HasPorts(f.Proto) {
+		if icmp {
+			f.Src.Port, f.Dst.Port = 0, 0
+		}
 		portless(f)
 	}
 	switch {
@@ -161,7 +342,8 @@ func finish(f *schema.Flow) {
 }
 
 // portless takes the ports from a flow whose protocol has none. Many exporters put type and code of
-// an ICMP message into the destination port; where there are elements for them, those win.
+// an ICMP message into the destination port; where there are elements for them, those win: ASA
+// has the message's id in the ports.
 func portless(f *schema.Flow) {
 	if (f.Proto == schema.ICMP || f.Proto == schema.ICMPv6) && f.ICMPType == 0 && f.ICMPCode == 0 {
 		f.ICMPType, f.ICMPCode = uint8(f.Dst.Port>>8), uint8(f.Dst.Port)

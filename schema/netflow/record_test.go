@@ -38,6 +38,38 @@ func TestAV5RecordIsAFlow(t *testing.T) {
 	}
 }
 
+func TestRecordsOfV1AndV7AreThoseOfV5(t *testing.T) {
+	want := one(t, v5(1, v5record(6, 40000, 22)))
+	want.Exporter.Domain, want.Exporter.Sampling = 0, 0
+	if diff := cmp.Diff(want, one(t, v7(1, v7record)), sameAddr); diff != "" {
+		t.Errorf("v7: %s", diff)
+	}
+	want.Exporter.Sequence = 0
+	want.Src.AS, want.Dst.AS, want.Src.Mask, want.Dst.Mask = 0, 0, 0, 0
+	if diff := cmp.Diff(want, one(t, v1(1, v1record)), sameAddr); diff != "" {
+		t.Errorf("v1: %s", diff)
+	}
+	for name, b := range map[string][]byte{"v1": v1(3, v1record, v1record, v1record), "v7": v7(3, v7record, v7record, v7record)} {
+		if flows := decode(decoder(), b); len(flows) != 3 || flows[2].Src.Addr != want.Src.Addr || flows[2].Src.TCPFlags != schema.SYN {
+			t.Errorf("%s: the third is %+v", name, flows)
+		}
+	}
+}
+
+func TestAPacketThatSFlowSampledIsAFlow(t *testing.T) {
+	got := one(t, sflow5(sampled(100, synFrame)))
+	want := schema.Flow{
+		Exporter: schema.Exporter{Addr: exporterA, Type: schema.SFlow5, Domain: 3, Sequence: 7, Sampling: 100},
+		Received: arrived, Start: arrived, End: arrived,
+		Src:   schema.Side{Addr: netip.MustParseAddr("198.51.100.7"), Packets: 1, Bytes: uint64(len(synFrame) + 4), Interface: 3, Port: 40000, TCPFlags: schema.SYN},
+		Dst:   schema.Side{Addr: netip.MustParseAddr("203.0.113.9"), Interface: 4, Port: 22},
+		Proto: 6, TOS: 8, TTL: 63,
+	}
+	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestUsualRecordsOfV9AndIPFIXAreTheSameFlow(t *testing.T) {
 	want := schema.Flow{
 		Exporter: schema.Exporter{Addr: exporterA, Type: schema.NetFlowV9, Domain: 1, Sequence: 7},
@@ -133,7 +165,24 @@ func TestElementsMeanWhatTheyShould(t *testing.T) {
 			func(f *schema.Flow) { f.Proto, f.Src.Port, f.Dst.Port = 6, 5, 6 }},
 		{"yaf's flags", 10, []fld{{14, 1, 6871}, {15, 1, 6871}, {14 | 1<<14, 1, 6871}}, []byte{2, 0x10, 0x12},
 			func(f *schema.Flow) { f.Src.TCPFlags, f.Dst.TCPFlags = 0x12, 0x12 }},
-		{"ASA's old event", 9, []fld{f(40005, 1)}, u8(3), func(f *schema.Flow) { f.Event = 3 }},
+		{"an ICMP echo reply, whose type and code are 0", 10, []fld{f(4, 1), f(7, 2), f(11, 2), f(176, 1), f(177, 1)}, cat(u8(1), u16(9), u16(0x448d), u16(0)),
+			func(f *schema.Flow) { f.Proto = 1 }},
+		{"what ASA's old event denied", 9, []fld{f(40005, 1), f(323, 8)}, cat(u8(3), u64(at-10_000)),
+			func(f *schema.Flow) { f.Event, f.Initiator, f.Start, f.End = 3, schema.InitiatorSrc, opened, opened }},
+		{"what ASA denied, and why, before and behind its translation", 9, []fld{f(233, 1), f(33002, 2), f(225, 4), f(227, 2), f(323, 8)},
+			cat(u8(3), u16(1001), u32(1), u16(2), u64(at-10_000)),
+			func(f *schema.Flow) { f.Event, f.Initiator, f.Start, f.End = 3, schema.InitiatorSrc, opened, opened }},
+		{"what ASA tore down", 9, []fld{f(233, 1), f(33002, 2), f(152, 8), f(323, 8), f(231, 4), f(232, 4)},
+			cat(u8(2), u16(2030), u64(at-10_000), u64(at-4000), u32(81), u32(6207)), func(f *schema.Flow) {
+				f.Event, f.Initiator, f.Start, f.End, f.Src.Bytes, f.Dst.Bytes = 2, schema.InitiatorSrc, opened, ms(-4*time.Second), 81, 6207
+			}},
+		{"what ASA saw begin", 9, []fld{f(233, 1), f(33002, 2), f(152, 8), f(323, 8)}, cat(u8(1), u16(0), u64(at-10_000), u64(at-10_000)),
+			func(f *schema.Flow) { f.Event, f.Initiator, f.Start, f.End = 1, schema.InitiatorSrc, opened, opened }},
+		{"a firewall's event of one direction", 9, []fld{f(233, 1), f(152, 8), f(153, 8), f(323, 8)}, cat(u8(3), u64(at-10_000), u64(at-9000), u64(at)),
+			func(f *schema.Flow) { f.Event, f.Start, f.End = 3, opened, ms(-9*time.Second) }},
+		{"numbers of 8 bytes in v9", 9, []fld{f(1, 8), f(2, 8)}, cat(u64(1<<40), u64(1<<33)), func(f *schema.Flow) { f.Src.Bytes, f.Src.Packets = 1<<40, 1<<33 }},
+		{"lists of records", 10, []fld{f(291, 0xffff), f(292, 0xffff), f(4, 1), f(293, 0xffff)},
+			cat(u8(5), []byte{3, 0, 1, 0, 1}, u8(255), u16(3), []byte{4, 1, 1}, u8(17), u8(0)), func(f *schema.Flow) { f.Proto = 17 }},
 		{"no address after translation", 10, []fld{f(225, 4), f(226, 4), f(227, 2), f(228, 2)}, cat(u32(1), u32(2), u16(3), u16(4)), func(*schema.Flow) {}},
 		{"an address of another exporter", 10, []fld{f(130, 4)}, u32(1), func(*schema.Flow) {}},
 

@@ -10,9 +10,20 @@ const maxRates = 4096
 type sampling struct {
 	rate       uint32 // the last one said, for records that name no sampler
 	boot       schema.Time
-	by         map[rateKey]uint32
+	when       schema.Time // the last time that either was said
+	told       bool        // as that of a template
+	by         map[rateKey]rate
 	interfaces int // of by
 }
+
+type rate struct {
+	rate uint32
+	when schema.Time // last said
+	told bool        // as that of a template
+}
+
+// said reports whether the exporter said anything of itself.
+func (s *sampling) said() bool { return s.rate != 0 || s.boot != 0 }
 
 // rateKey is a sampler or an interface; the zero rateKey is none.
 type rateKey struct {
@@ -26,52 +37,65 @@ const (
 )
 
 // learn takes what an options record of the exporter says.
-func (t *Templates) learn(e *exporter, o option) {
+func (t *Templates) learn(e *exporter, o option, when schema.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e.gone {
 		return
 	}
-	s := &e.sampling
-	changed := o.boot != 0 && o.boot != s.boot
-	if changed {
-		s.boot = o.boot
-	}
-	rate := o.rate()
-	k := rateKey{}
+	s, r, k := &e.sampling, o.rate(), rateKey{}
 	switch {
 	case o.named:
 		k = rateKey{ofSampler, o.sampler}
 	case o.iface != 0:
 		k = rateKey{ofInterface, uint64(o.iface)}
 	}
-	if rate != 0 && k.of != 0 && s.by[k] != rate {
-		changed = t.note(s, k, rate) || changed
+	if r != 0 && k.of != 0 {
+		was, now := s.by[k], rate{r, when, true}
+		held := t.note(s, k, now)
+		if held && was.rate != r {
+			e.generation.Add(1)
+		}
+		if held && (was.rate != r || !was.told) {
+			t.changed(samplingKey{e.key, k}.bytes, now.bytes)
+		}
 	}
-	if rate != 0 && k.of != ofInterface && s.rate != rate {
-		s.rate, changed = rate, true
+	was, said := *s, false
+	if o.boot != 0 {
+		s.boot, said = o.boot, true
 	}
+	if r != 0 && k.of != ofInterface {
+		s.rate, said = r, true
+	}
+	if !said {
+		return
+	}
+	s.when, s.told = when, true
+	changed := s.boot != was.boot || s.rate != was.rate
 	if changed {
 		e.generation.Add(1)
+	}
+	if changed || !was.told {
+		t.changed(samplingKey{e.key, rateKey{}}.bytes, s.bytes)
 	}
 }
 
 // note keeps the rate of k if there is room.
-func (t *Templates) note(s *sampling, k rateKey, rate uint32) bool {
+func (t *Templates) note(s *sampling, k rateKey, r rate) bool {
 	if _, held := s.by[k]; !held {
 		if len(s.by) >= maxRates || t.rates >= t.cfg.MaxTemplates {
 			t.refused++
 			return false
 		}
 		if s.by == nil {
-			s.by = map[rateKey]uint32{}
+			s.by = map[rateKey]rate{}
 		}
 		t.rates++
 		if k.of == ofInterface {
 			s.interfaces++
 		}
 	}
-	s.by[k] = rate
+	s.by[k] = r
 	return true
 }
 

@@ -18,7 +18,9 @@ const (
 const setHeader = 4 // id 2, length 2 with the header
 
 // sets reads the sets of a v9 or IPFIX datagram, in their order: a template serves the data behind it.
-func (d *Decoder) sets(flows []schema.Flow, b []byte) []schema.Flow {
+// It returns how many data records there were, of flows or not.
+func (d *Decoder) sets(flows []schema.Flow, b []byte) (_ []schema.Flow, units uint32) {
+	before := d.stats.Records
 	if zero(b) {
 		d.worst(Empty)
 	}
@@ -41,7 +43,11 @@ func (d *Decoder) sets(flows []schema.Flow, b []byte) []schema.Flow {
 		flows = d.set(flows, binary.BigEndian.Uint16(b), b[setHeader:held], length-held)
 		b = b[held:]
 	}
-	return flows
+	n := &d.stats.Records
+	units = uint32(n.Seen - before.Seen)
+	d.header.Records = units - uint32(n.Options-before.Options)
+	d.header.Open = d.outcome >= NoTemplate
+	return flows, units
 }
 
 // set reads one set, of which the datagram lacks the last `lacking` bytes.

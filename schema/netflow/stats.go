@@ -1,5 +1,7 @@
 package netflow
 
+import "github.com/scanhound/scanhound/schema/sflow"
+
 // Stats are the counters of one decoder, or the sum of several. What adds up:
 //
 //	Datagrams                = the sum of Outcomes
@@ -8,7 +10,8 @@ package netflow
 //	Records.Seen             = Flows + Options + NoAddress + Overclaimed + Cut
 //	Templates.Seen           = New + Refreshed + ZeroLength + Malformed
 //
-// Records in a set without a template cannot be counted: its sets and bytes are.
+// Records in a set without a template cannot be counted: its sets and bytes are, and what becomes of
+// them is in [WaitingStats]. The packets of sFlow are among the records, beside [sflow.Stats].
 type Stats struct {
 	Datagrams uint64
 	Outcomes  [outcomes]uint64
@@ -16,12 +19,15 @@ type Stats struct {
 	Sets      Sets
 	Records   Records
 	Templates Announced
+	SFlow     sflow.Stats
 	Trailing  uint64 // bytes behind the end that the header gives
 }
 
 // Versions counts the datagrams of unknown version by what they probably are.
 type Versions struct {
-	SFlow, V1, V7, V8, Other uint64
+	SFlow uint64 // versions 2 and 4
+	V8    uint64
+	Other uint64
 }
 
 // Sets counts the sets of v9 and IPFIX.
@@ -29,7 +35,7 @@ type Sets struct {
 	Seen            uint64
 	Template        uint64 // of templates or options templates
 	Data            uint64 // with a known template
-	NoTemplate      uint64
+	NoTemplate      uint64 // it came before its template
 	NoTemplateBytes uint64 // in those, for their records cannot be counted
 	Reserved        uint64 // of an id that nobody has assigned
 	Malformed       uint64 // shorter than its own header; what is behind it is lost too
@@ -41,9 +47,9 @@ type Records struct {
 	Seen        uint64
 	Flows       uint64
 	Options     uint64
-	NoAddress   uint64 // the template has no source or no destination address
-	Overclaimed uint64 // a v5 header promised it
-	Cut         uint64 // it runs past the end of its set
+	NoAddress   uint64 // the template has no source or no destination address, the packet sampled no IP
+	Overclaimed uint64 // a header of v1, v5 or v7 promised it
+	Cut         uint64 // it runs past the end of its set, or of the bytes sampled
 }
 
 // Announced counts templates as they come; the same one comes again and again.
@@ -77,15 +83,13 @@ type namedCounter struct {
 }
 
 func (s *Stats) counters() []namedCounter {
-	all := make([]namedCounter, 0, 40)
+	all := make([]namedCounter, 0, 64)
 	all = append(all, namedCounter{"datagrams", &s.Datagrams})
 	for i := range s.Outcomes {
 		all = append(all, namedCounter{"datagrams_" + Outcome(i).String(), &s.Outcomes[i]})
 	}
-	return append(all,
+	all = append(all,
 		namedCounter{"version_sflow", &s.Versions.SFlow},
-		namedCounter{"version_1", &s.Versions.V1},
-		namedCounter{"version_7", &s.Versions.V7},
 		namedCounter{"version_8", &s.Versions.V8},
 		namedCounter{"version_other", &s.Versions.Other},
 		namedCounter{"sets", &s.Sets.Seen},
@@ -110,4 +114,6 @@ func (s *Stats) counters() []namedCounter {
 		namedCounter{"templates_withdrawn", &s.Templates.Withdrawn},
 		namedCounter{"trailing_bytes", &s.Trailing},
 	)
+	s.SFlow.Each(func(name string, v *uint64) { all = append(all, namedCounter{name, v}) })
+	return all
 }

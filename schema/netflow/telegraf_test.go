@@ -19,9 +19,11 @@ import (
 )
 
 // telegrafExceptions are the cases where we decide otherwise than Telegraf's expected output.
-var telegrafExceptions = map[string]string{}
+var telegrafExceptions = map[string]string{
+	"sflow_issue_15918": "Telegraf takes the hop-by-hop header of an ICMPv6 message for its protocol",
+}
 
-var telegrafField = regexp.MustCompile(`[ ,](src|dst|src_port|dst_port|protocol|in_bytes|in_packets|in_total_bytes|in_total_packets)=("[^"]*"|\d+)`)
+var telegrafField = regexp.MustCompile(`[ ,](src|dst|src_port|dst_port|protocol|in_bytes|in_packets|in_total_bytes|in_total_packets|l2_bytes)=("[^"]*"|\d+)`)
 
 // telegrafFlows returns the five-tuples and counts of what Telegraf expects.
 func telegrafFlows(t *testing.T, file string) []string {
@@ -53,6 +55,9 @@ func telegrafFlows(t *testing.T, file string) []string {
 		}
 		s := tuple{netip.MustParseAddr(v["src"]), netip.MustParseAddr(v["dst"]), uint16(n("src_port")), uint16(n("dst_port")), proto,
 			n("in_packets", "in_total_packets"), n("in_bytes", "in_total_bytes")}
+		if strings.Contains(line, "version=sFlowV5") { // its in_total_packets is the pool of the sampler
+			s.packets, s.bytes = 1, n("l2_bytes")
+		}
 		flows = append(flows, s.String())
 	}
 	slices.Sort(flows)
@@ -96,18 +101,12 @@ func TestFlowsOfTelegrafsCasesAreThoseItExpects(t *testing.T) {
 				}
 				var o netflow.Outcome
 				flows, o = d.Decode(flows, exporterA, arrived, b)
-				if strings.HasPrefix(name, "sflow") != (o == netflow.UnknownVersion) {
+				if o == netflow.UnknownVersion {
 					t.Errorf("%s is %v", filepath.Base(m), o)
 				}
 			}
 			s := d.Stats()
 			checkSums(t, s)
-			if strings.HasPrefix(name, "sflow") {
-				if s.Versions.SFlow != s.Datagrams {
-					t.Errorf("not known as sFlow: %+v", s.Versions)
-				}
-				return
-			}
 			var got []string
 			for _, f := range flows {
 				got = append(got, tuple{f.Src.Addr, f.Dst.Addr, f.Src.Port, f.Dst.Port, f.Proto, f.Src.Packets, f.Src.Bytes}.String())

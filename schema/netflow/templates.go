@@ -17,22 +17,29 @@ const fieldsPerTemplate = 64
 
 // Templates is what exporters have announced: templates, and how they sample. All decoders share
 // one. A decoder takes mu only when something new was announced: it keeps a view of each exporter,
-// which holds as long as the exporter's generation does.
+// which holds as long as the exporter's generation does. Data that came before its template waits
+// here too.
 type Templates struct {
-	cfg Config
+	cfg      Config
+	onChange func(key, value []byte)
+	telling  sync.Mutex  // held while onChange runs, so that changes are told in their order
+	untold   atomic.Bool // changes holds something
 
 	mu        sync.Mutex
+	changes   []change
 	exporters map[exporterKey]*exporter
 	order     list.List // of *template, the least recently announced first
 	fields    int       // of all templates
 	rates     int       // of all exporters
 	evicted   uint64
 	refused   uint64
+	waiting   waiting
 }
 
 // exporterKey is one source of templates: ids mean something only within it.
 type exporterKey struct {
 	addr    netip.Addr
+	port    uint16 // 0 unless Config.KeyByPort
 	version uint16
 	domain  uint32
 }
@@ -42,9 +49,10 @@ type exporter struct {
 	generation atomic.Uint64 // grows with each change below
 
 	// Guarded by Templates.mu.
-	gone      bool // no template left: whoever holds it must look again
+	gone      bool // nothing left: whoever holds it must look again
 	templates map[uint16]*template
 	options   int       // of templates
+	own       int       // of templates
 	order     list.List // of *template, as Templates.order
 	sampling  sampling
 }
@@ -56,13 +64,17 @@ type template struct {
 	used atomic.Bool // decoded something since it was last looked at for eviction
 
 	// Guarded by Templates.mu.
-	when     schema.Time // last announced
-	all, own *list.Element
+	own  bool          // announced to a decoder here, not only loaded
+	told bool          // told to onChange, or loaded, and not deleted by others since
+	when schema.Time   // last announced
+	all  *list.Element // in Templates.order
+	mine *list.Element // in exporter.order
 }
 
 // TemplateInfo is a template as a person reads it.
 type TemplateInfo struct {
 	Exporter netip.Addr
+	Port     uint16 // with Config.KeyByPort
 	Version  uint16 // 9, or 10 for IPFIX
 	Domain   uint32
 	ID       uint16
@@ -78,14 +90,20 @@ type TemplatesStats struct {
 
 	Evicted uint64 // templates that made room
 	Refused uint64 // sampling rates for which there was no room
+
+	Waiting WaitingStats // data that came before its template
+	Missing uint64       // templates for which there was data; see [Templates.Missing]
 }
 
 // NewTemplates returns an empty set of templates.
 func NewTemplates(cfg Config) *Templates {
-	return &Templates{cfg: cfg.orDefault(), exporters: map[exporterKey]*exporter{}}
+	return &Templates{
+		cfg: cfg.orDefault(), exporters: map[exporterKey]*exporter{},
+		waiting: waiting{missing: map[templateKey]*missing{}, of: map[exporterKey]int{}},
+	}
 }
 
-// List returns what is held, ordered by exporter, version, domain and id.
+// List returns what is held, ordered by exporter, port, version, domain and id.
 func (t *Templates) List() []TemplateInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,13 +111,13 @@ func (t *Templates) List() []TemplateInfo {
 	for _, e := range t.exporters {
 		for _, m := range e.templates {
 			all = append(all, TemplateInfo{
-				Exporter: e.key.addr, Version: e.key.version, Domain: e.key.domain, ID: m.id, Options: m.options,
+				Exporter: e.key.addr, Port: e.key.port, Version: e.key.version, Domain: e.key.domain, ID: m.id, Options: m.options,
 				Fields: m.announcement.fields(e.key.version), When: m.when, Sampling: e.sampling.rate,
 			})
 		}
 	}
 	slices.SortFunc(all, func(a, b TemplateInfo) int {
-		return cmp.Or(a.Exporter.Compare(b.Exporter), cmp.Compare(a.Version, b.Version),
+		return cmp.Or(a.Exporter.Compare(b.Exporter), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Version, b.Version),
 			cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.ID, b.ID))
 	})
 	return all
@@ -112,6 +130,7 @@ func (t *Templates) Stats() TemplatesStats {
 	return TemplatesStats{
 		Held: uint64(t.order.Len()), Exporters: uint64(len(t.exporters)), Fields: uint64(t.fields), Rates: uint64(t.rates),
 		Evicted: t.evicted, Refused: t.refused,
+		Waiting: t.waiting.stats, Missing: uint64(len(t.waiting.missing)),
 	}
 }
 
@@ -124,37 +143,71 @@ func (t *Templates) refresh(key exporterKey, a announcement, when schema.Time) b
 		return false
 	}
 	m := e.templates[a.id]
-	if m == nil || m.options != a.options || m.scopes != a.scopes || string(m.raw) != string(a.raw) {
+	if m == nil || !m.same(a) {
 		return false
 	}
 	m.when = when
+	if !m.own {
+		m.own = true
+		e.own++
+	}
+	if !m.told {
+		m.told = true
+		t.changed(templateKey{key, a.id}.bytes, m.bytes)
+	}
 	t.order.MoveToBack(m.all)
-	e.order.MoveToBack(m.own)
+	e.order.MoveToBack(m.mine)
 	return true
 }
 
-// hold keeps a new template, in the place of an older one of its id, and makes room for it.
-func (t *Templates) hold(key exporterKey, a announcement, p plan, when schema.Time) {
-	a.raw = slices.Clone(a.raw)
+// same reports whether two announcements are of the same template.
+func (a announcement) same(b announcement) bool {
+	return a.options == b.options && a.scopes == b.scopes && string(a.raw) == string(b.raw)
+}
+
+// hold keeps a new template that was announced to d, and gives d what waits for it.
+func (t *Templates) hold(d *Decoder, a announcement, p plan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	m := t.put(d.key, a, p, d.base.Received)
+	m.own, m.told = true, true
+	m.exporter.own++
+	t.changed(templateKey{d.key, a.id}.bytes, m.bytes)
+	t.waiting.announced(templateKey{d.key, a.id}, d)
+	t.makeRoom(m.exporter)
+}
+
+// put keeps a new template in the place of an older one of its id.
+func (t *Templates) put(key exporterKey, a announcement, p plan, when schema.Time) *template {
+	a.raw = slices.Clone(a.raw)
+	e := t.exporter(key)
+	// The new one first: an exporter that has none is gone.
+	old := e.templates[a.id]
+	m := &template{plan: p, exporter: e, announcement: a, when: when}
+	m.all, m.mine = t.order.PushBack(m), e.order.PushBack(m)
+	e.templates[a.id] = m
+	t.count(m, 1)
+	if old != nil {
+		t.order.Remove(old.all)
+		e.order.Remove(old.mine)
+		t.count(old, -1)
+	}
+	e.generation.Add(1)
+	return m
+}
+
+// exporter returns the exporter of this key, a new one if it is not known.
+func (t *Templates) exporter(key exporterKey) *exporter {
 	e := t.exporters[key]
 	if e == nil {
 		e = &exporter{key: key, templates: map[uint16]*template{}}
 		t.exporters[key] = e
 	}
-	// The new one first: an exporter that has none is gone.
-	old := e.templates[a.id]
-	m := &template{plan: p, exporter: e, announcement: a, when: when}
-	m.all, m.own = t.order.PushBack(m), e.order.PushBack(m)
-	e.templates[a.id] = m
-	t.count(m, 1)
-	if old != nil {
-		t.order.Remove(old.all)
-		e.order.Remove(old.own)
-		t.count(old, -1)
-	}
-	e.generation.Add(1)
+	return e
+}
+
+// makeRoom evicts what e, or all, have too much.
+func (t *Templates) makeRoom(e *exporter) {
 	for len(e.templates) > t.cfg.MaxPerExporter {
 		t.evict(e.order.Front().Value.(*template))
 	}
@@ -168,6 +221,9 @@ func (t *Templates) count(m *template, n int) {
 	t.fields += n * (len(m.raw)/4 + len(m.steps))
 	if m.options {
 		m.exporter.options += n
+	}
+	if m.own {
+		m.exporter.own += n
 	}
 }
 
@@ -186,6 +242,20 @@ func (t *Templates) idlest() *template {
 
 func (t *Templates) evict(m *template) {
 	t.evicted++
+	t.remove(m)
+}
+
+// remove is drop, and tells of it.
+func (t *Templates) remove(m *template) {
+	t.changed(templateKey{m.exporter.key, m.id}.bytes, nil)
+	if e := m.exporter; len(e.templates) == 1 { // the exporter goes with its last one
+		for k := range e.sampling.by {
+			t.changed(samplingKey{e.key, k}.bytes, nil)
+		}
+		if e.sampling.said() {
+			t.changed(samplingKey{e.key, rateKey{}}.bytes, nil)
+		}
+	}
 	t.drop(m)
 }
 
@@ -193,7 +263,7 @@ func (t *Templates) evict(m *template) {
 func (t *Templates) drop(m *template) {
 	e := m.exporter
 	t.order.Remove(m.all)
-	e.order.Remove(m.own)
+	e.order.Remove(m.mine)
 	t.count(m, -1)
 	delete(e.templates, m.id)
 	if len(e.templates) == 0 {
@@ -213,7 +283,7 @@ func (t *Templates) withdraw(key exporterKey, id uint16) (n uint64) {
 		return 0
 	}
 	if m := e.templates[id]; m != nil {
-		t.drop(m)
+		t.remove(m)
 		return 1
 	}
 	// Only if there is something to find: a datagram can ask thousands of times.
@@ -223,7 +293,7 @@ func (t *Templates) withdraw(key exporterKey, id uint16) (n uint64) {
 	}
 	for _, m := range e.templates {
 		if m.options == options {
-			t.drop(m)
+			t.remove(m)
 			n++
 		}
 	}

@@ -9,41 +9,84 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// A v5 datagram is a header and up to 30 records, big endian:
+// A datagram of v1, v5 or v7 is a header and up to 30 records, big endian:
 //
-//	header, 24 bytes              record, 48 bytes
+//	header, 24 bytes, v1 16       record, 48 bytes, v1 and v7 52
 //	 0 version 2, count 2          0 source 4, destination 4, next hop 4
 //	 4 uptime, ms 4               12 input 2, output 2
 //	 8 seconds 4, nanoseconds 4   16 packets 4, octets 4
-//	16 sequence 4                 24 first 4, last 4 (uptime, ms)
-//	20 engine type 1, id 1        32 source port 2, destination port 2
-//	22 sampling: mode 2 bits,     36 pad 1, TCP flags 1, protocol 1, TOS 1
-//	   interval 14 bits           40 source AS 2, destination AS 2
-//	                              44 source mask 1, destination mask 1, pad 2
+//	                              24 first 4, last 4 (uptime, ms)
+//	v5 and v7:                    32 source port 2, destination port 2
+//	16 sequence 4
+//	                              v5 and v7:
+//	v5:                           36 flags 1 (v7), TCP flags 1, protocol 1, TOS 1
+//	20 engine type 1, id 1        40 source AS 2, destination AS 2
+//	22 sampling: mode 2 bits,     44 source mask 1, destination mask 1
+//	   interval 14 bits           46 flags 2 (v7), v7: router 4
+//
+//	                              v1:
+//	                              36 pad 2, protocol 1, TOS 1, TCP flags 1, pad 11
 const (
+	v1Header = 16
 	v5Header = 24
 	v5Record = 48
+	v7Record = 52 // and of v1
 )
 
-// v5 reads one PDU. What follows it is counted and not read: Cisco sends one PDU per datagram, and
-// of the decoders we compared only nfdump reads on.
+// v5 reads one PDU of v5. What follows it is counted and not read: Cisco sends one PDU per datagram,
+// and of the decoders we compared only nfdump reads on.
 func (d *Decoder) v5(flows []schema.Flow, b []byte) []schema.Flow {
 	if len(b) < v5Header {
 		d.worst(Short)
 		return flows
 	}
-	h := b[:v5Header]
-	claimed := int(binary.BigEndian.Uint16(h[2:]))
-	held := min(claimed, (len(b)-v5Header)/v5Record)
-	d.clock = clock{
-		uptime: binary.BigEndian.Uint32(h[4:]),
-		export: seconds(uint64(binary.BigEndian.Uint32(h[8:]))).Add(time.Duration(binary.BigEndian.Uint32(h[12:]))),
-	}
 	e := &d.base.Exporter
-	e.Type = schema.NetFlowV5
-	e.Sequence = binary.BigEndian.Uint32(h[16:])
-	e.Domain = uint32(binary.BigEndian.Uint16(h[20:]))
-	e.Sampling = uint32(binary.BigEndian.Uint16(h[22:]) & 0x3fff)
+	e.Domain = uint32(binary.BigEndian.Uint16(b[20:]))
+	e.Sampling = uint32(binary.BigEndian.Uint16(b[22:]) & 0x3fff)
+	e.Sequence = binary.BigEndian.Uint32(b[16:])
+	flows, n := d.pdu(flows, b, v5Header, v5Record)
+	d.v5Records(flows[n:], b[v5Header:], v5Record)
+	return flows
+}
+
+// v7 is v5 as the Catalyst 5000 sent it.
+func (d *Decoder) v7(flows []schema.Flow, b []byte) []schema.Flow {
+	if len(b) < v5Header {
+		d.worst(Short)
+		return flows
+	}
+	d.base.Exporter.Sequence = binary.BigEndian.Uint32(b[16:])
+	flows, n := d.pdu(flows, b, v5Header, v7Record)
+	d.v5Records(flows[n:], b[v5Header:], v7Record)
+	return flows
+}
+
+// v1 has no sequence, AS or masks, and its TCP flags elsewhere.
+func (d *Decoder) v1(flows []schema.Flow, b []byte) []schema.Flow {
+	if len(b) < v1Header {
+		d.worst(Short)
+		return flows
+	}
+	flows, n := d.pdu(flows, b, v1Header, v7Record)
+	d.v5Records(flows[n:], b[v1Header:], v7Record)
+	for i := range flows[n:] {
+		f := &flows[n+i]
+		f.Src.TCPFlags = uint16(b[v1Header+i*v7Record+40])
+		f.Src.AS, f.Dst.AS, f.Src.Mask, f.Dst.Mask = 0, 0, 0, 0
+	}
+	return flows
+}
+
+// pdu makes room behind flows[:n] for the records that b holds of those its header promises.
+func (d *Decoder) pdu(flows []schema.Flow, b []byte, header, record int) (_ []schema.Flow, n int) {
+	claimed := int(binary.BigEndian.Uint16(b[2:]))
+	held := min(claimed, (len(b)-header)/record)
+	d.clock = clock{
+		uptime: binary.BigEndian.Uint32(b[4:]),
+		export: seconds(uint64(binary.BigEndian.Uint32(b[8:]))).Add(time.Duration(binary.BigEndian.Uint32(b[12:]))),
+	}
+	d.base.Exporter.Type = schema.NetFlowV5
+	d.say(binary.BigEndian.Uint16(b), uint32(claimed))
 
 	d.stats.Records.Seen += uint64(claimed)
 	d.stats.Records.Flows += uint64(held)
@@ -55,27 +98,27 @@ func (d *Decoder) v5(flows []schema.Flow, b []byte) []schema.Flow {
 		d.worst(Empty)
 	}
 	if held == claimed {
-		d.stats.Trailing += uint64(len(b) - v5Header - held*v5Record)
+		d.stats.Trailing += uint64(len(b) - header - held*record)
 	}
-	n := len(flows)
-	flows = slices.Grow(flows, held)[:n+held]
-	d.v5Records(flows[n:], b[v5Header:])
-	return flows
+	n = len(flows)
+	return slices.Grow(flows, held)[:n+held], n
 }
 
-func (d *Decoder) v5Records(flows []schema.Flow, b []byte) {
+// v5Records fills flows from records of size bytes.
+func (d *Decoder) v5Records(flows []schema.Flow, b []byte, size int) {
+	c := d.clock
+	d.clear(flows)
 	for i := range flows {
-		r, f := b[:v5Record:v5Record], &flows[i]
-		b = b[v5Record:]
-		*f = d.base
+		r, f := (*[v5Record]byte)(b), &flows[i]
+		b = b[size:]
 		f.Src.Addr = netip.AddrFrom4([4]byte(r[0:4]))
 		f.Dst.Addr = netip.AddrFrom4([4]byte(r[4:8]))
 		f.Src.Interface = uint32(binary.BigEndian.Uint16(r[12:]))
 		f.Dst.Interface = uint32(binary.BigEndian.Uint16(r[14:]))
 		f.Src.Packets = uint64(binary.BigEndian.Uint32(r[16:]))
 		f.Src.Bytes = uint64(binary.BigEndian.Uint32(r[20:]))
-		f.Start = d.clock.uptimeAt(binary.BigEndian.Uint32(r[24:]))
-		f.End = d.clock.uptimeAt(binary.BigEndian.Uint32(r[28:]))
+		f.Start = c.uptimeAt(binary.BigEndian.Uint32(r[24:]))
+		f.End = c.uptimeAt(binary.BigEndian.Uint32(r[28:]))
 		f.Src.Port = binary.BigEndian.Uint16(r[32:])
 		f.Dst.Port = binary.BigEndian.Uint16(r[34:])
 		f.Src.TCPFlags = uint16(r[37])

@@ -42,8 +42,9 @@ func (d *Decoder) look(v *view) *view {
 			d.current = nil
 			return nil
 		}
-		// No more than so many exporters exist, so that some of these are of exporters that are gone.
-		if len(d.views) >= t.cfg.MaxTemplates {
+		// No more than so many exporters exist, those known only by their rates among them, so that some of
+		// these are of exporters that are gone.
+		if len(d.views) >= 2*t.cfg.MaxTemplates {
 			clear(d.views)
 		}
 		v = &view{exporter: e, templates: map[uint16]*template{}, rates: map[rateKey]uint32{}}
@@ -86,7 +87,7 @@ func (d *Decoder) rateOf(v *view, k rateKey) uint32 {
 	r, ok := v.rates[k]
 	if !ok {
 		d.templates.mu.Lock()
-		r = v.exporter.sampling.by[k]
+		r = v.exporter.sampling.by[k].rate
 		d.templates.mu.Unlock()
 		if len(v.rates) >= maxRates {
 			clear(v.rates)
