@@ -65,7 +65,7 @@ func Partitions(ctx context.Context, cl *kgo.Client, topic string) (int, error) 
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("look up topic %s: %w: create it, or check its name", topic, err)
+			return 0, fmt.Errorf("look up topic %s: %w: create it, or check its name (gave up: %w)", topic, err, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -17,10 +17,11 @@ import (
 
 // recordings are the files that a command reads, and what became of them.
 type recordings struct {
-	reader  *flowfile.Reader
-	decoder *netflow.Decoder
-	failed  int // files that could not be read to their end
-	log     func(error)
+	reader    *flowfile.Reader
+	decoder   *netflow.Decoder
+	templates *netflow.Templates
+	failed    int // files that could not be read to their end
+	log       func(error)
 }
 
 func openRecordings(ctx context.Context, files []string, s *service.Service) *recordings {
@@ -29,10 +30,12 @@ func openRecordings(ctx context.Context, files []string, s *service.Service) *re
 	if slices.Contains(files, "-") {
 		stdin = interruptible(ctx, stdin)
 	}
+	templates := netflow.NewTemplates(cfg)
 	return &recordings{
-		reader:  flowfile.Open(files, stdin),
-		decoder: netflow.NewDecoder(netflow.NewTemplates(cfg), cfg),
-		log:     func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
+		reader:    flowfile.Open(files, stdin),
+		templates: templates,
+		decoder:   netflow.NewDecoder(templates, cfg),
+		log:       func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
 	}
 }
 
@@ -72,10 +75,12 @@ func (r *recordings) report(t *table) {
 	}
 	t.stage("read")
 	r.reader.Stats().Each(t.nonzero)
-	decoded := r.decoder.Stats()
+	decoded, early := r.decoder.Stats(), r.templates.Stats().Waiting
 	if decoded.Datagrams > 0 {
 		t.stage("decoded")
 		decoded.Each(t.nonzero)
+		t.nonzero("early sets recovered", early.Recovered.Sets)
+		t.nonzero("early sets lost, or waiting at the end", early.Lost.Sets+early.Waiting.Sets)
 	}
 }
 

@@ -63,6 +63,7 @@ func settingsOf(t testing.TB, brokers []string) *settings {
 	c := settingsFor(brokers, fakeNATS(t), detect.DefaultConfig())
 	unique := "." + strings.ReplaceAll(filepath.Base(t.Name()), "#", "-") + time.Now().Format("-150405.000000000")
 	c.ingest.Flows.Topic += unique
+	c.ingest.Templates.Topic += unique
 	c.detector.FlowsTopic, c.detector.Group = c.ingest.Flows.Topic, c.detector.Group+unique
 	c.detector.Alerts.Topic += unique
 	c.alerter.AlertsTopic, c.alerter.Group = c.detector.Alerts.Topic, c.alerter.Group+unique

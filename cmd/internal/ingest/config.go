@@ -5,6 +5,7 @@ import (
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/schema/netflow"
 	"github.com/scanhound/scanhound/stream"
 )
@@ -14,11 +15,31 @@ type Config struct {
 	UDP       stream.UDPConfig        `embed:"" group:"Datagrams:"`
 	NetFlow   netflow.Config          `embed:"" prefix:"netflow-" group:"Datagrams:"`
 	Exporters ExporterConfig          `embed:"" prefix:"exporter-" group:"Exporters:"`
+	Templates TemplatesConfig         `embed:"" prefix:"templates-" group:"Templates:"`
 	Orient    OrientConfig            `embed:"" prefix:"orient-" group:"Orientation:"`
 	Place     place.Config            `embed:"" group:"Places:"`
 	Kafka     stream.KafkaConfig      `embed:"" prefix:"kafka-" group:"Kafka:"`
 	Flows     stream.FlowWriterConfig `embed:"" prefix:"flows-" group:"Flows:"`
 	Topic     stream.TopicConfig      `embed:"" prefix:"flows-" group:"Flows:"`
+}
+
+// TemplatesConfig says how templates reach the other ingests, and the next start.
+type TemplatesConfig struct {
+	Topic    string `default:"scanhound.templates.v1" help:"Compacted topic in which all ingests share templates and sampling rates, so that one that starts, or to which an exporter moves, decodes at once; empty: they are not shared."`
+	Replicas int16  `default:"1" help:"Brokers that hold the templates topic if it is created; 3 in a cluster."`
+}
+
+// DefaultTemplatesConfig is what the tags above say, for callers that have no command line.
+func DefaultTemplatesConfig() TemplatesConfig {
+	return TemplatesConfig{Topic: schema.TemplateTopic, Replicas: 1}
+}
+
+// Validate says what is wrong and what to write instead.
+func (c *TemplatesConfig) Validate() error {
+	if c.Replicas < 1 {
+		return fmt.Errorf("replicas %d: give 1 or more", c.Replicas)
+	}
+	return nil
 }
 
 // OrientConfig says how it is decided who started a flow.
@@ -30,7 +51,7 @@ type OrientConfig struct {
 // DefaultConfig is what the tags say, for callers that have no command line.
 func DefaultConfig() Config {
 	return Config{
-		UDP: stream.DefaultUDPConfig(), NetFlow: netflow.DefaultConfig(), Exporters: DefaultExporterConfig(), Orient: DefaultOrientConfig(),
+		UDP: stream.DefaultUDPConfig(), NetFlow: netflow.DefaultConfig(), Exporters: DefaultExporterConfig(), Templates: DefaultTemplatesConfig(), Orient: DefaultOrientConfig(),
 		Kafka: stream.DefaultKafkaConfig(), Flows: stream.DefaultFlowWriterConfig(), Topic: stream.DefaultTopicConfig(),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/netflow"
 )
 
 // ExporterConfig says who may send, and what is done about those whose clock is wrong.
@@ -61,6 +62,50 @@ type Exporter struct {
 
 	tokens float64
 	filled schema.Time
+
+	sequences map[sequenceKey]*netflow.Sequence
+}
+
+// sequenceKey is what has a sequence of its own: an exporter's line card, say.
+type sequenceKey struct {
+	port    uint16     // where exporters are told apart by it
+	agent   netip.Addr // of sFlow: several may share an address
+	version uint16
+	domain  uint32
+}
+
+// maxSequences bounds the domains of one exporter that are followed; a chassis
+// has a few dozen.
+const maxSequences = 256
+
+// follow accounts for what the header of a datagram says.
+func (e *Exporter) follow(h netflow.Header, received schema.Time, port uint16) {
+	if h.Version == 0 {
+		return
+	}
+	if h.Export != 0 {
+		e.Skew = received.Sub(h.Export)
+	}
+	if !e.Addr.IsValid() {
+		return // one of those beyond the maximum: their numbers do not go together
+	}
+	k := sequenceKey{port, h.Agent, h.Version, h.Domain}
+	s := e.sequences[k]
+	if s == nil {
+		if len(e.sequences) >= maxSequences {
+			return
+		}
+		if e.sequences == nil {
+			e.sequences = map[sequenceKey]*netflow.Sequence{}
+		}
+		s = new(netflow.Sequence)
+		e.sequences[k] = s
+	}
+	lost, found, reset := s.Advance(h)
+	e.Lost += lost - found
+	if reset {
+		e.Resets++
+	}
 }
 
 // allow is a token bucket of one second: it says whether one more datagram may come now.

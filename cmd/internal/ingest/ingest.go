@@ -19,14 +19,16 @@ import (
 // Ingest is the program. Its sockets are bound from New on, so that nothing is
 // lost that arrives while Kafka is still awaited, as far as the sockets hold it.
 type Ingest struct {
-	cfg       Config
-	log       *slog.Logger
-	udp       *stream.UDP
-	templates *netflow.Templates
-	book      *place.Book
-	workers   []*worker
-	producer  atomic.Pointer[stream.FlowProducer]
-	kafka     *service.Probe
+	cfg        Config
+	log        *slog.Logger
+	udp        *stream.UDP
+	templates  *netflow.Templates
+	book       *place.Book
+	workers    []*worker
+	producer   atomic.Pointer[stream.FlowProducer]
+	table      atomic.Pointer[stream.Table]
+	badEntries atomic.Uint64
+	kafka      *service.Probe
 }
 
 // New binds the sockets and registers metrics and checks with s.
@@ -82,13 +84,19 @@ func (in *Ingest) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	table, err := in.shareTemplates(ctx)
+	if err != nil {
+		p.Close(context.WithoutCancel(ctx))
+		return err
+	}
 	in.producer.Store(p)
 	in.log.Info("receiving", "addresses", in.udp.Addrs(), "topic", in.cfg.Flows.Topic, "partitions", p.Partitions())
 	err = in.udp.Run(ctx, func(n int) stream.Handler {
 		in.workers[n].batcher = p.NewBatcher()
 		return in.workers[n]
 	})
+	table.stop()
 	flush, done := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer done()
-	return errors.Join(err, p.Close(flush))
+	return errors.Join(err, p.Close(flush), table.close(flush))
 }

@@ -72,6 +72,26 @@ func (in *Ingest) register(s *service.Service) {
 			yield("failed", f.Failed)
 		})
 	s.Gauge("flows_pending", "Flows on their way to Kafka.", func() float64 { return float64(in.Stats().Flows.Pending) })
+	s.Counters("early_sets_total", "Data sets that came before their template, by what became of them.", "fate",
+		func(yield func(string, uint64)) {
+			w := in.templates.Stats().Waiting
+			yield("recovered", w.Recovered.Sets)
+			yield("lost", w.Lost.Sets)
+		})
+	s.Gauge("early_sets_waiting", "Data sets that wait for their template.", func() float64 { return float64(in.templates.Stats().Waiting.Waiting.Sets) })
+	s.Gauge("templates_missing", "Templates that data asked for and nobody has announced.", func() float64 { return float64(in.templates.Stats().Missing) })
+	s.Counters("templates_table_total", "Entries of the templates topic: loaded at the start, learned since, written, not written, and those that are none.", "what",
+		func(yield func(string, uint64)) {
+			var st stream.TableStats
+			if t := in.table.Load(); t != nil {
+				st = t.Stats()
+			}
+			yield("loaded", st.Loaded)
+			yield("applied", st.Applied)
+			yield("put", st.Put)
+			yield("failed", st.Failed)
+			yield("bad", in.badEntries.Load())
+		})
 	in.registerExporters(s)
 	s.Counter("files_broken_total", "Times that a changed database or networks file could not be used.", in.book.Broken)
 	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })

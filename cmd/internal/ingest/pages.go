@@ -60,7 +60,7 @@ func (e *Exporter) add(o *Exporter) {
 	e.Corrected += o.Corrected
 }
 
-// templatesPage lists the templates that are held.
+// templatesPage lists the templates that are held, and those that are missing.
 func (in *Ingest) templatesPage(w http.ResponseWriter, _ *http.Request) {
 	t := textTable(w)
 	fmt.Fprintln(t, "exporter\tversion\tdomain\tid\tkind\tsampling\tannounced\tfields")
@@ -80,6 +80,11 @@ func (in *Ingest) templatesPage(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(t, "%d:%d", f.ID, f.Length)
 		}
 		fmt.Fprintln(t)
+	}
+	fmt.Fprintln(t, "\nmissing: exporter\tversion\tdomain\tid\tsets waiting\tsets lost\tfirst asked\tlast asked")
+	for _, m := range in.templates.Missing() {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", m.Exporter, m.Version, m.Domain, m.ID, m.Waiting.Sets, m.Lost.Sets,
+			m.First.Std().Format("2006-01-02 15:04:05"), m.Last.Std().Format("2006-01-02 15:04:05"))
 	}
 	_ = t.Flush()
 }

@@ -67,7 +67,12 @@ func (w *worker) decode(d *stream.Datagram) {
 		return
 	}
 	before := len(w.flows)
-	w.flows, _ = w.decoder.Decode(w.flows, d.From.Addr(), d.Received, d.Data)
+	w.flows, _ = w.decoder.DecodeFrom(w.flows, d.From, d.Received, d.Data)
+	port := uint16(0)
+	if w.cfg.NetFlow.KeyByPort {
+		port = d.From.Port()
+	}
+	e.follow(w.decoder.Header(), d.Received, port)
 	e.Flows += uint64(len(w.flows) - before)
 	e.check(w.flows[before:], &w.cfg.Exporters)
 }
@@ -85,8 +90,15 @@ func (w *worker) handOn() {
 	w.batcher.Add(w.flows)
 }
 
-// Idle lets open batches grow old.
-func (w *worker) Idle(now schema.Time) { w.batcher.Tick(now) }
+// Idle decodes what waited for a template that came from another ingest, and
+// lets open batches grow old.
+func (w *worker) Idle(now schema.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flows = w.decoder.Idle(w.flows[:0], now)
+	w.handOn()
+	w.batcher.Tick(now)
+}
 
 // Close hands over what is open.
 func (w *worker) Close() { w.batcher.Close() }
