@@ -73,6 +73,10 @@ check-shell:
 bench: ## every benchmark, with allocations (BENCH=regexp, COUNT=10 for benchstat)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(TESTFLAGS) ./...
 
+.PHONY: bench-peers
+bench-peers: ## ingest beside goflow2 and nfcapd on loopback: CPU per record, rate before loss (ARGS="-quick")
+	go run ./tools/peers $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## each fuzz target of every package for FUZZTIME (30s)
 	tools/fuzz.sh $(FUZZTIME)
@@ -80,6 +84,10 @@ fuzz: ## each fuzz target of every package for FUZZTIME (30s)
 .PHONY: lab
 lab: ## real scans between network namespaces, captured and judged (root)
 	./lab/lab.sh $(ARGS)
+
+.PHONY: lab-live
+lab-live: ## real exporters send live to the programs, in namespaces (root)
+	go test -count=1 -v ./lab/live
 
 .PHONY: kafka-up
 kafka-up: ## one Apache Kafka broker on loopback; prints its address (KAFKA_PORT=19092)

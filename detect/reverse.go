@@ -16,6 +16,8 @@ type Pairing struct {
 	services []uint16
 	slots    []pairSlot
 	mask     uint64
+	open     []openFlow // of the batch
+	touched  uint64
 	Stats    OrientStats
 }
 
@@ -48,21 +50,41 @@ func NewPairing(slots int, services []uint16) *Pairing {
 	return &Pairing{services: services, slots: make([]pairSlot, n), mask: uint64(n - 1)}
 }
 
+// openFlow is a flow of a batch of which neither the exporter nor the flags say
+// who started it.
+type openFlow struct {
+	key     uint64 // of its conversation
+	at      int    // in the batch
+	forward bool
+}
+
 // Orient orients the flows of one datagram or batch in place. Both halves of a
 // conversation in one batch find each other whatever their order.
 func (p *Pairing) Orient(flows []schema.Flow) {
+	p.open = p.open[:0]
 	for i := range flows {
 		f := &flows[i]
-		if f.Orientation == schema.OrientNone && !byExporter(f) && !byFlags(f) && pairable(f) {
-			p.remember(f)
+		if f.Orientation == schema.OrientNone && !byExporter(f) && !byFlags(f) && schema.HasPorts(f.Proto) {
+			key, forward := conversation(f)
+			p.open = append(p.open, openFlow{key, i, forward})
 		}
+	}
+	// The table does not fit the caches: touch all slots first, so that the waits overlap.
+	sum := uint64(0)
+	for i := range p.open {
+		sum += p.slots[p.open[i].key&p.mask].key
+	}
+	p.touched = sum
+	for _, u := range p.open {
+		p.remember(&flows[u.at], u.key, u.forward)
+	}
+	for _, u := range p.open {
+		p.byReverse(&flows[u.at], u.key, u.forward)
 	}
 	for i := range flows {
 		f := &flows[i]
 		if f.Orientation == schema.OrientNone {
-			if !pairable(f) || !p.byReverse(f) {
-				byService(f, p.services)
-			}
+			byService(f, p.services)
 		}
 		p.Stats.By[f.Orientation]++
 		if f.Swapped {
@@ -71,11 +93,8 @@ func (p *Pairing) Orient(flows []schema.Flow) {
 	}
 }
 
-func pairable(f *schema.Flow) bool { return schema.HasPorts(f.Proto) }
-
 // remember notes that f's direction was seen.
-func (p *Pairing) remember(f *schema.Flow) {
-	key, forward := conversation(f)
+func (p *Pairing) remember(f *schema.Flow, key uint64, forward bool) {
 	s := &p.slots[key&p.mask]
 	t := f.EventTime()
 	if s.key != key || t.Sub(s.start) > pairWindow || s.start.Sub(t) > pairWindow {
@@ -94,11 +113,10 @@ func (p *Pairing) remember(f *schema.Flow) {
 // byReverse decides where both directions were seen: the earlier one started
 // it. Of two that started together the one towards the lower port did, when
 // only that port is a system port or a service.
-func (p *Pairing) byReverse(f *schema.Flow) bool {
-	key, forward := conversation(f)
+func (p *Pairing) byReverse(f *schema.Flow, key uint64, forward bool) {
 	s := &p.slots[key&p.mask]
 	if s.key != key || !s.reverse {
-		return false
+		return
 	}
 	src, dst := p.serves(f.Src.Port), p.serves(f.Dst.Port)
 	swap := forward != s.forward
@@ -109,7 +127,6 @@ func (p *Pairing) byReverse(f *schema.Flow) bool {
 		f.Swap()
 	}
 	f.Orientation = schema.OrientReverse
-	return true
 }
 
 func (p *Pairing) serves(port uint16) bool {
@@ -136,6 +153,10 @@ func conversation(f *schema.Flow) (key uint64, forward bool) {
 }
 
 func endpointHash(a netip.Addr, port uint16) uint64 {
+	if a.Is4() {
+		b := a.As4()
+		return schema.Mix64(uint64(binary.BigEndian.Uint32(b[:]))<<16 | uint64(port))
+	}
 	b := a.As16()
 	return schema.Mix64(binary.BigEndian.Uint64(b[:8])^schema.Mix64(binary.BigEndian.Uint64(b[8:]))) ^ uint64(port)
 }

@@ -85,17 +85,58 @@ var ErrFrame = errors.New("malformed flow record: a length runs past its end")
 
 // AppendFlow appends the length and the message of f to b.
 func AppendFlow(b []byte, f *Flow) []byte {
-	b = slices.Grow(b, maxFlowSize)
+	w := begin(b)
 	at := len(b)
-	w := writer{b: b[:cap(b)], i: at + 1} // room for a length below 128, the usual case
+	w.exporter(f)
+	w.rest(f)
+	return w.frame(at)
+}
+
+// FlowEncoder is AppendFlow for flows of which many in a row come from one
+// datagram: what they have in common is encoded once. The zero value is ready.
+type FlowEncoder struct {
+	of       Exporter
+	received Time
+	common   []byte
+}
+
+// Append appends the length and the message of f to b.
+func (e *FlowEncoder) Append(b []byte, f *Flow) []byte {
+	if f.Exporter != e.of || f.Received != e.received || e.common == nil {
+		w := begin(e.common[:0])
+		w.i = 0
+		w.exporter(f)
+		e.of, e.received, e.common = f.Exporter, f.Received, w.b[:w.i]
+	}
+	w := begin(b)
+	at := len(b)
+	w.i += copy(w.b[w.i:], e.common)
+	w.rest(f)
+	return w.frame(at)
+}
+
+// begin makes room for a flow behind b, with a byte for a length below 128, the
+// usual case.
+func begin(b []byte) writer {
+	b = slices.Grow(b, maxFlowSize)
+	return writer{b: b[:cap(b)], i: len(b) + 1}
+}
+
+// exporter writes what all flows of a datagram have in common.
+func (w *writer) exporter(f *Flow) {
 	w.small(fieldType, uint64(f.Exporter.Type))
 	w.small(fieldSampling, uint64(f.Exporter.Sampling))
 	w.small(fieldSequence, uint64(f.Exporter.Sequence))
+	w.addr(fieldSampler, f.Exporter.Addr)
+	w.large(fieldDomain, uint64(f.Exporter.Domain))
+	w.large(fieldReceived, uint64(f.Received))
+}
+
+func (w *writer) rest(f *Flow) {
 	w.addr(fieldSrcAddr, f.Src.Addr)
 	w.addr(fieldDstAddr, f.Dst.Addr)
 	w.small(fieldBytes, f.Src.Bytes)
 	w.small(fieldPackets, f.Src.Packets)
-	w.addr(fieldSampler, f.Exporter.Addr)
 	w.small(fieldSrcAS, uint64(f.Src.AS))
 	w.small(fieldDstAS, uint64(f.Dst.AS))
 	w.large(fieldSrcNet, uint64(f.Src.Mask))
@@ -114,12 +155,9 @@ func AppendFlow(b []byte, f *Flow) []byte {
 	w.large(fieldICMPCode, uint64(f.ICMPCode))
 	w.large(fieldSrcVLAN, uint64(f.Src.VLAN))
 	w.large(fieldDstVLAN, uint64(f.Dst.VLAN))
-	w.large(fieldDomain, uint64(f.Exporter.Domain))
-	w.large(fieldReceived, uint64(f.Received))
 	w.large(fieldFlowStart, uint64(f.Start))
 	w.large(fieldFlowEnd, uint64(f.End))
 	w.ours(f)
-	return w.frame(at)
 }
 
 func etherType(a netip.Addr) uint64 {
@@ -148,11 +186,15 @@ func (w *writer) small(field uint8, v uint64) {
 	w.varint(v)
 }
 
-// large writes a varint field whose number is 16 to 2047. Zero is left out.
+// large writes a varint field whose number is 16 to 2047. Zero is left out: most
+// fields of most flows are, so that much is inlined.
 func (w *writer) large(field uint16, v uint64) {
-	if v == 0 {
-		return
+	if v != 0 {
+		w.set(field, v)
 	}
+}
+
+func (w *writer) set(field uint16, v uint64) {
 	tag := field<<3 | wireVarint
 	w.b[w.i], w.b[w.i+1] = byte(tag)|0x80, byte(tag>>7)
 	w.i += 2

@@ -13,6 +13,8 @@ type FlowBatcher struct {
 	open []openRecord // by partition
 	now  schema.Time  // of the last Tick
 	next schema.Time  // the earliest instant at which a record can be old
+
+	encoder schema.FlowEncoder
 }
 
 // openRecord is a record being filled.
@@ -40,7 +42,7 @@ func (b *FlowBatcher) Add(flows []schema.Flow) {
 			b.begin(r)
 		}
 		before := len(*r.buffer)
-		*r.buffer = schema.AppendFlow(*r.buffer, f)
+		*r.buffer = b.encoder.Append(*r.buffer, f)
 		if len(*r.buffer) > b.p.cfg.BatchBytes && before > 0 {
 			b.split(n, before)
 		}

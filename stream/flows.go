@@ -21,14 +21,14 @@ type FlowWriterConfig struct {
 	BatchFlows  int           `default:"256" help:"Flows in one record, at most."`
 	BatchBytes  int           `default:"65536" help:"Bytes in one record, at most, unless one flow is longer." placeholder:"BYTES"`
 	BatchAge    time.Duration `default:"200ms" help:"How long a flow may wait for its record to fill."`
-	Compression string        `default:"lz4" enum:"none,lz4,zstd,snappy" help:"Compression of what is written."`
+	Compression string        `default:"snappy" enum:"none,lz4,zstd,snappy" help:"Compression of what is written."`
 	Buffer      int           `default:"134217728" help:"Bytes of flows held while Kafka does not take them; beyond it they are counted as lost." placeholder:"BYTES"`
 }
 
 // DefaultFlowWriterConfig is what the tags above say, for callers that have no command line.
 func DefaultFlowWriterConfig() FlowWriterConfig {
 	return FlowWriterConfig{Topic: schema.FlowsTopic, BatchFlows: 256, BatchBytes: 64 << 10,
-		BatchAge: 200 * time.Millisecond, Compression: "lz4", Buffer: 128 << 20}
+		BatchAge: 200 * time.Millisecond, Compression: "snappy", Buffer: 128 << 20}
 }
 
 // Validate says what is wrong and what to write instead.

@@ -18,7 +18,7 @@ import (
 
 // UDPConfig says where datagrams are received.
 type UDPConfig struct {
-	Listen        []string `default:":2055" help:"Addresses to receive NetFlow and IPFIX on: PORT with a colon before it, or ADDRESS:PORT." placeholder:"ADDRESS:PORT"`
+	Listen        []string `default:":2055" help:"Addresses to receive NetFlow, IPFIX and sFlow on: PORT with a colon before it, or ADDRESS:PORT." placeholder:"ADDRESS:PORT"`
 	Workers       int      `default:"0" help:"Sockets, each with a goroutine, per address; the kernel keeps an exporter on one. 0: one for each CPU, at most 8."`
 	ReceiveBuffer int      `default:"8388608" help:"Bytes that the kernel holds for each socket while its worker is busy. Without CAP_NET_ADMIN, net.core.rmem_max limits it." placeholder:"BYTES"`
 	Batch         int      `default:"64" help:"Datagrams read with one system call."`

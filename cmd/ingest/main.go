@@ -1,4 +1,4 @@
-// Command ingest turns the NetFlow and IPFIX datagrams of routers into flows on Kafka.
+// Command ingest turns the NetFlow, IPFIX and sFlow datagrams of routers into flows on Kafka.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 
 var program = service.Program{
 	Name:  "ingest",
-	Help:  "Receives NetFlow v5, v9 and IPFIX datagrams and writes their flows to Kafka.",
+	Help:  "Receives NetFlow, IPFIX and sFlow datagrams and writes their flows to Kafka.",
 	Admin: "127.0.0.1:9101",
 	// One settings file may serve all three programs.
 	Others: []any{new(detector.Config), new(alerter.Config)},

@@ -29,6 +29,7 @@ func BenchmarkPeers(b *testing.B) {
 			decode(d, u.template)
 			var flows []schema.Flow
 			var wire []byte
+			var e schema.FlowEncoder
 			var ours, theirs time.Duration
 			const turn, more = 100, 20 // datagrams of goflow2, and times as many of us
 			for b.Loop() {
@@ -43,7 +44,7 @@ func BenchmarkPeers(b *testing.B) {
 					flows, _ = d.Decode(flows[:0], exporterA, arrived, u.data)
 					wire = wire[:0]
 					for i := range flows {
-						wire = schema.AppendFlow(wire, &flows[i])
+						wire = e.Append(wire, &flows[i])
 					}
 				}
 				theirs += middle - begin

@@ -29,7 +29,7 @@ type worker struct {
 }
 
 // learnEvery: the learner needs a sample, and costs as much as orientation.
-const learnEvery = 16
+const learnEvery = 64
 
 func newWorker(t *netflow.Templates, b *place.Book, cfg *Config) *worker {
 	return &worker{
