@@ -17,5 +17,5 @@ func (c KafkaConfig) Ask(ctx context.Context) error {
 	if err := Reachable(ctx, cl); err != nil {
 		return err
 	}
-	return errors.New("Kafka answers, its topics are being prepared")
+	return errors.New("the broker answers, its topics are being prepared")
 }

@@ -21,7 +21,7 @@ type KafkaConfig struct {
 	KeyFile      string   `help:"PEM file of its key." placeholder:"FILE"`
 	Mechanism    string   `name:"sasl" help:"SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, in any usual spelling." placeholder:"MECHANISM"`
 	User         string   `help:"SASL user." placeholder:"NAME"`
-	Password     string   `secret:"" help:"SASL password, or the token of OAUTHBEARER. A file is safer." secret:"" placeholder:"SECRET"`
+	Password     string   `secret:"" help:"SASL password, or the token of OAUTHBEARER. A file is safer." placeholder:"SECRET"`
 	PasswordFile string   `help:"File that holds it; read again for each connection." placeholder:"FILE"`
 	ClientID     string   `name:"client-id" default:"scanhound" help:"Name under which the brokers' logs and quotas know us."`
 }

@@ -20,7 +20,7 @@ type NATSConfig struct {
 	CredentialsFile string   `help:"File of the JWT and seed that 'nsc generate creds' writes." placeholder:"FILE"`
 	NKeyFile        string   `name:"nkey-file" help:"File of an NKey seed." placeholder:"FILE"`
 	User            string   `help:"User, for servers with passwords." placeholder:"NAME"`
-	Password        string   `secret:"" help:"Its password. A file is safer." secret:"" placeholder:"SECRET"`
+	Password        string   `secret:"" help:"Its password. A file is safer." placeholder:"SECRET"`
 	PasswordFile    string   `help:"File that holds it; read again for each connection." placeholder:"FILE"`
 	CAFile          string   `name:"ca-file" help:"PEM file of the authorities that the servers' certificates are checked against; without it the system's." placeholder:"FILE"`
 	CertFile        string   `help:"PEM file of the client certificate, for mutual TLS." placeholder:"FILE"`
