@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,7 +116,9 @@ type child struct {
 func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command(os.Args[0], args...), t: t}
-	c.Env = append(os.Environ(), asProgram+"=1")
+	// Without what the tests themselves are told: a program would warn of it.
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, prefix) })
+	c.Env = append(env, asProgram+"=1")
 	c.Cmd.Stderr = &c.stderr
 	stdout, err := c.StdoutPipe()
 	if err != nil {
