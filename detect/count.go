@@ -1,0 +1,118 @@
+package detect
+
+import (
+	"net/netip"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// sighting is a flow on its way into the state of a source.
+type sighting struct {
+	f        *schema.Flow
+	t        schema.Time
+	o        outcome
+	offset   int64
+	source   netip.Addr // whose state: the flow's source, or its /64
+	eligible bool       // rules may fire
+}
+
+// count adds the flow's contact to its source, and to the source's /64.
+func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64) {
+	c := contactOf(f, o, d.units.stamp(t))
+	key := keyOf(f.Src.Addr)
+	if c.marks&markAnswered != 0 {
+		d.targets.serve(c, d.now)
+	} else if c.marks.isProbe() {
+		d.targets.fail(c, key, d.now, &d.units)
+	}
+	g := sighting{f, t, o, offset, f.Src.Addr, true}
+	if d.place(key, c, &g) {
+		d.stats.Counted++
+	}
+	if key&keyV6 != 0 {
+		d.countNet(key, c, &g)
+	}
+}
+
+// place adds a contact to the state of one source; false if there is no place
+// for a new one.
+func (d *Detector) place(key uint64, c contact, g *sighting) bool {
+	s := d.table.find(key)
+	second := uint32(g.t.Seconds())
+	if s == nil {
+		if s = d.admit(key, c); s == nil {
+			return false
+		}
+		s.word, s.one, s.seen = c.word, c.marks, second
+		return true
+	}
+	if s.bits&slotRecord == 0 && !d.promote(s, c, g.t) {
+		return true
+	}
+	s.seen = max(s.seen, second)
+	index := uint32(s.word)
+	rec := d.records.at(index)
+	if d.second-rec.swept > d.windowSeconds/8 {
+		d.purge(rec)
+	}
+	n := d.observe(rec, c)
+	if n.fresh && rec.since == 0 {
+		rec.since = second
+	}
+	if rec.suspect != 0 || rec.failed.n >= suspicious {
+		d.examine(g, rec, index, &n)
+	}
+	return true
+}
+
+// promote gives a source whose one contact lies in its slot a record, unless c
+// is that contact again or all that is left of the window.
+func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
+	one := contact{s.word, s.one}
+	second := uint32(t.Seconds())
+	switch {
+	case d.second-s.seen > d.windowSeconds:
+		s.word, s.one, s.seen = c.word, c.marks, second
+		return false
+	case one.same(c):
+		one.merge(c, d.now, d.retold)
+		s.word, s.one, s.seen = one.word, one.marks, max(s.seen, second)
+		return false
+	}
+	index, rec := d.records.get()
+	rec.key, rec.swept = s.key, d.second
+	if n := d.observe(rec, one); n.fresh {
+		rec.since = s.seen
+	}
+	s.word, s.one = uint64(index), 0
+	s.bits |= slotRecord
+	return true
+}
+
+// examine keeps the evidence of a source that has some, tells its open scans,
+// and judges what is new.
+func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
+	s := d.suspectOf(rec)
+	if s == nil {
+		s = d.suspect(rec, index, g.source)
+		s.net = g.source != g.f.Src.Addr
+		d.recall(rec, s, n.c)
+	}
+	track := n.c.marks.class().track()
+	if g.o.isProbe() || g.o&touched != 0 || n.probed {
+		s.evidence[track].add(g.f, g.t, g.o, g.offset)
+		s.name(g.f.Dst.Addr)
+	}
+	if len(s.scans) > 0 {
+		d.touch(rec, s, n.c, g.t, d.session(g.f, n, rec, s))
+	}
+	if !g.eligible || !n.fresh || int(rec.failed.n) < d.rules.smallest || s.covered(n.c) {
+		return
+	}
+	for _, fam := range families[track] {
+		if x, ok := d.judge(rec, s, fam, n.c); ok {
+			d.cross(rec, s, x, g.t)
+			return
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package detect
+
+import (
+	"slices"
+	"time"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// The life of an alert, in event time.
+const (
+	updateEvery = 15 * time.Minute // at most, but for a jump in size or a session
+	settleAfter = 15 * time.Minute // quiet for so long: the totals are worth telling
+	closeFast   = time.Hour
+	closeSlow   = 24 * time.Hour
+
+	jump     = 4    // told at once when the pairs are so many times what was said last
+	growth   = 2    // told after updateEvery
+	settling = 1.25 // told when it went quiet
+	maxKnown = 16   // sessions that are listed
+)
+
+// touch tells the open scans of a source that c was contacted at t.
+func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, session *schema.Endpoint) {
+	for _, sc := range s.scans {
+		if !sc.covers(c) {
+			continue
+		}
+		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
+		sc.said.settled = false
+		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
+			sc.sessions = append(sc.sessions, *session)
+			d.say(sc, schema.Update, reasonSession(session))
+			continue
+		}
+		if size := rec.size(); size >= sc.said.again {
+			pairs := sc.measure(d).scale.Pairs.Count
+			if pairs >= jump*sc.said.pairs {
+				d.say(sc, schema.Update, reasonGrown(sc.said.pairs, pairs))
+				continue
+			}
+			sc.said.again = size + max(jump*sc.said.pairs-pairs, 1)
+		}
+	}
+}
+
+// openScan is an open scan and when it is looked at next: what happens to it
+// meanwhile only moves that later.
+type openScan struct {
+	*scan
+	look schema.Time
+}
+
+// lookEvery is how often a scan is looked at that grows or has been told of lately.
+const lookEvery = time.Minute
+
+// due looks at every open scan whose time may have come.
+func (d *Detector) due(now schema.Time) {
+	var closing []*scan
+	for i := range d.open {
+		sc := &d.open[i]
+		if now < sc.look {
+			continue
+		}
+		sc.look = now.Add(lookEvery)
+		switch quiet := now.Sub(sc.last); {
+		case quiet >= sc.closeAfter():
+			closing = append(closing, sc.scan)
+		case quiet >= settleAfter && !sc.said.settled:
+			d.settle(sc.scan)
+		case now.Sub(sc.said.at) >= updateEvery:
+			d.refresh(sc.scan)
+		}
+	}
+	for _, sc := range closing {
+		d.close(sc, "quiet for "+schema.Duration(sc.closeAfter()).String())
+	}
+}
+
+func (sc *scan) closeAfter() time.Duration {
+	if sc.slow {
+		return closeSlow
+	}
+	return closeFast
+}
+
+// settle tells the totals of a scan that went quiet, if they are news.
+func (d *Detector) settle(sc *scan) {
+	m := sc.measure(d)
+	if float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind || len(sc.evidence().exporters) > sc.said.exporters {
+		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
+	}
+	sc.said.settled = true
+}
+
+// refresh tells what changed since the last revision. Measuring is not cheap,
+// so it waits for a change that can be seen without.
+func (d *Detector) refresh(sc *scan) {
+	exporter := len(sc.evidence().exporters) > sc.said.exporters
+	size := d.records.at(sc.suspect.record).size()
+	if !exporter && size < sc.said.look {
+		return
+	}
+	sc.said.look = lookAfter(size)
+	switch m := sc.measure(d); {
+	case exporter:
+		d.say(sc, schema.Update, "another exporter saw it")
+	case m.kind(sc) != sc.said.kind:
+		d.say(sc, schema.Update, "became "+string(m.kind(sc)))
+	case m.scale.Pairs.Count >= growth*sc.said.pairs:
+		d.say(sc, schema.Update, reasonGrown(sc.said.pairs, m.scale.Pairs.Count))
+	}
+}
+
+// lookAfter is the size at which a scan may have changed enough to be measured.
+func lookAfter(size uint64) uint64 { return size + size/4 + 1 }
+
+// close tells the totals and forgets the scan. What it was about will not be
+// told of again unless it is touched again.
+func (d *Detector) close(sc *scan, reason string) {
+	d.say(sc, schema.Close, reason)
+	d.stats.Closed++
+	s := sc.suspect
+	rec := d.records.at(s.record)
+	for _, set := range []*set{&rec.failed, &rec.other} {
+		for at, c := range set.all(&d.slab) {
+			if sc.covers(c) {
+				c.marks |= markTold
+				set.change(&d.slab, at, c)
+			}
+		}
+	}
+	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
+	d.open = slices.DeleteFunc(d.open, func(o openScan) bool { return o.scan == sc })
+	rec.since = 0
+	if len(s.open(sc.track)) == 0 {
+		s.evidence[sc.track] = evidence{}
+		if s.sketch[sc.track] != nil {
+			s.sketch[sc.track] = new(sketches)
+		}
+	}
+}
+
+// evidence is that of the scan's track.
+func (sc *scan) evidence() *evidence { return &sc.suspect.evidence[sc.track] }
+
+// size is about how many distinct targets the source has; it is cheap.
+func (r *record) size() uint64 { return r.failed.estimate() + r.other.estimate() }

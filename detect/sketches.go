@@ -1,0 +1,138 @@
+package detect
+
+// sketches count what no longer fits a set. While all is on one port, pairs are
+// hosts, and while all is on one host, pairs are ports: then pairs are not counted
+// beside. Once that ends, pairs goes on from a copy; what it had of the one port
+// or host must keep its hash.
+type sketches struct {
+	pairs, hosts, ports distinct
+
+	oneHost uint32
+	onePort portKey
+	mode    sketchMode
+}
+
+type sketchMode uint8
+
+const (
+	sketchNone    sketchMode = iota
+	sketchOnePort            // pairs are hosts
+	sketchOneHost            // pairs are ports
+	sketchPairs              // pairs are counted, beginning with those of one port, one host, or none
+	sketchFromPort
+	sketchFromHost
+)
+
+// begin decides how pairs are counted from what a track holds already.
+func (s *sketches) begin(hosts, ports int, c contact) {
+	s.oneHost, s.onePort = c.addr(), c.portKey()
+	switch {
+	case ports <= 1:
+		s.mode = sketchOnePort
+	case hosts <= 1:
+		s.mode = sketchOneHost
+	default:
+		s.mode = sketchPairs
+	}
+}
+
+func (s *sketches) add(c contact, hash uint64, w *paneWindow) {
+	pane := paneOf(c.stamp())
+	host, port := hashHost(c.addr()), c.portKey().hash()
+	s.hosts.add(host, pane, w)
+	s.ports.add(port, pane, w)
+	switch {
+	case s.mode == sketchOnePort && c.portKey() != s.onePort:
+		s.mode, s.pairs = sketchFromPort, s.hosts.clone()
+	case s.mode == sketchOneHost && c.addr() != s.oneHost:
+		s.mode, s.pairs = sketchFromHost, s.ports.clone()
+	}
+	switch {
+	case s.mode < sketchPairs:
+		return
+	case s.mode == sketchFromPort && c.portKey() == s.onePort:
+		hash = host
+	case s.mode == sketchFromHost && c.addr() == s.oneHost:
+		hash = port
+	}
+	s.pairs.add(hash, pane, w)
+}
+
+// counted is what holds the pairs.
+func (s *sketches) counted() *distinct {
+	switch s.mode {
+	case sketchOnePort:
+		return &s.hosts
+	case sketchOneHost:
+		return &s.ports
+	}
+	return &s.pairs
+}
+
+// newSketches is what sketches take when they begin: hosts or ports, and pairs.
+const newSketches = 2 * 2 << precision
+
+func (s *sketches) bytes() uint64 { return s.pairs.bytes() + s.hosts.bytes() + s.ports.bytes() }
+
+// tell lets the sketches count c, unless it is nothing but a session.
+func (d *Detector) tell(rec *record, c contact, hash uint64) {
+	s := d.suspectOf(rec)
+	if s == nil {
+		return
+	}
+	if k := s.sketch[c.marks.class().track()]; k != nil && c.marks&markAnswered == 0 {
+		if k.mode == sketchNone {
+			k.begin(1, 1, c)
+		}
+		k.add(c, hash, &d.panes)
+	}
+}
+
+// spill starts the sketches of every track with all that the sets hold, before
+// the failed ones become a sample.
+func (d *Detector) spill(rec *record) {
+	s := d.suspectOf(rec)
+	if s == nil || s.hasSketch() {
+		return
+	}
+	var shapes [trackCount]*outline
+	counted := func(c contact) bool {
+		return c.stamp().age(d.now) <= d.units.window && c.marks&markTold == 0 && c.marks&markAnswered == 0
+	}
+	d.each(rec, func(c contact) {
+		if track := c.marks.class().track(); counted(c) {
+			if s.sketch[track] == nil {
+				s.sketch[track], shapes[track] = new(sketches), newOutline()
+				d.sketched += newSketches
+			}
+			shapes[track].add(c)
+		}
+	})
+	d.each(rec, func(c contact) {
+		if track := c.marks.class().track(); counted(c) {
+			k := s.sketch[track]
+			if k.mode == sketchNone {
+				k.begin(len(shapes[track].hosts), len(shapes[track].ports), c)
+			}
+			k.add(c, c.hash(), &d.panes)
+		}
+	})
+}
+
+// each calls f with every contact of a record.
+func (d *Detector) each(rec *record, f func(contact)) {
+	for _, set := range []*set{&rec.failed, &rec.other} {
+		for _, c := range set.all(&d.slab) {
+			f(c)
+		}
+	}
+}
+
+func (s *suspect) hasSketch() bool {
+	for _, k := range s.sketch {
+		if k != nil {
+			return true
+		}
+	}
+	return false
+}
