@@ -71,6 +71,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return in.kafka.Run(watch) })
 	g.Go(func() error { return in.book.Run(watch) })
+	g.Go(func() error { return in.tellLosses(watch) })
 	err := in.run(ctx)
 	stop()
 	return errors.Join(err, g.Wait())
