@@ -96,7 +96,7 @@ func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 	if s == nil {
 		s = d.suspect(rec, index, g.source)
 		s.net = g.source != g.f.Src.Addr
-		d.recall(rec, s, n.c)
+		d.recall(rec, s, n.c, g.o)
 	}
 	track := n.c.marks.class().track()
 	if g.o.isProbe() || g.o&touched != 0 || n.probed {

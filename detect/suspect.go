@@ -62,9 +62,10 @@ func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect 
 	return s
 }
 
-// recall counts the failed contacts that came before the source was a suspect,
-// the current one left out, as one flow each: nothing more was kept of them.
-func (d *Detector) recall(rec *record, s *suspect, current contact) {
+// recall counts the failed contacts that came before the source was a suspect as
+// one flow each, with the outcome of the current one: nothing more was kept of
+// them, and a scanner's probes are alike.
+func (d *Detector) recall(rec *record, s *suspect, current contact, o outcome) {
 	first := schema.Time(rec.since) * 1e9
 	for _, c := range rec.failed.all(&d.slab) {
 		if c.same(current) {
@@ -77,7 +78,7 @@ func (d *Detector) recall(rec *record, s *suspect, current contact) {
 		e.flows++
 		e.packets++
 		for i := range e.outcomes {
-			if o := outcome(1) << i; c.marks&outcomeMarks&marksOf(0, o) != 0 && (o == failed || o == refused || o == touched) {
+			if o&(probes|faint)>>i&1 != 0 {
 				e.outcomes[i]++
 			}
 		}
