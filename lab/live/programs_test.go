@@ -121,6 +121,9 @@ func (p *program) metrics() metrics {
 // what is one of the counters of decoded_total.
 func (m metrics) what(name string) uint64 { return m[`decoded_total{what="`+name+`"}`] }
 
+// learned is how many entries of the templates topic came since the start.
+func (m metrics) learned() uint64 { return m[`templates_table_total{what="applied"}`] }
+
 // eventually waits for something that must come true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()

@@ -44,10 +44,12 @@ func TestAnIngestDecodesWhatWasAnnouncedToAnother(t *testing.T) {
 		p.becomesReady()
 	}
 	r := newRouter(t)
-	for _, l := range layouts { // and again when it changes
+	for i, l := range layouts { // and again when it changes
 		r.announce(first.listens(), l)
 		r.data(first.listens(), l, 3)
 		eventually(t, "what the first was told decodes there", func() bool { return decodedAll(first) })
+		// A changed template takes a moment through Kafka, in which the second would read with the old one.
+		eventually(t, "the second has heard of it", func() bool { return second.metrics().learned() >= uint64(i+1) })
 		r.data(second.listens(), l, 10)
 		produces(t, len(r.sent), first, second)
 	}

@@ -1,0 +1,85 @@
+package detect_test
+
+import (
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
+)
+
+// stream makes flows of many sources without holding them: most sources touch a
+// few targets, some are busy, three in a thousand scan 100 to 4,000 hosts.
+type stream struct {
+	sources, n, total uint64
+	flows             [64]schema.Flow
+}
+
+func (s *stream) next() []schema.Flow {
+	for i := range s.flows {
+		s.n++
+		x := schema.Mix64(s.n)
+		// Every source once, in an order without pattern, then those with more to do.
+		who := s.n % s.sources
+		if s.n > s.sources {
+			who = x % (s.sources / (1 + x>>60)) // the first ones are busier
+		}
+		who = who * 2654435761 % s.sources
+		after := time.Duration(s.n) * (48 * time.Hour / time.Duration(s.total))
+		f := &s.flows[i]
+		src := netip.AddrFrom4([4]byte{byte(16 + who>>24), byte(who >> 16), byte(who >> 8), byte(who)})
+		switch y := schema.Mix64(x); {
+		case who%1000 < 3:
+			*f = syn(src, target(int(y%(100<<(who%6)))), uint16(22+who%3), after)
+		case y%8 == 0:
+			*f = syn(src, target(int(who%97)), 443, after)
+		default:
+			*f = session(src, target(int(who*31%5000+y%6)), 443, after)
+		}
+	}
+	return s.flows[:]
+}
+
+// BenchmarkLarge is two days of as many sources as SCANHOUND_BENCH_SOURCES says,
+// three flows each. Making a flow is measured alone and taken off.
+func BenchmarkLarge(b *testing.B) {
+	sources, err := strconv.ParseUint(os.Getenv("SCANHOUND_BENCH_SOURCES"), 10, 64)
+	if err != nil {
+		b.Skip("SCANHOUND_BENCH_SOURCES says no number of sources, such as 5000000")
+	}
+	total := 3 * sources
+	for b.Loop() {
+		made := time.Now()
+		for s := (&stream{sources: sources, total: total}); s.n < total; {
+			s.next()
+		}
+		making := time.Since(made)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		d := newDetector(b, func(c *detect.Config) { c.Memory = 8 << 30 })
+		begin, slowest := time.Now(), time.Duration(0)
+		for s := (&stream{sources: sources, total: total}); s.n < total; {
+			at := time.Now()
+			d.Observe(s.next(), 0)
+			slowest = max(slowest, time.Since(at))
+		}
+		took := time.Since(begin) - making
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		st := d.Stats()
+		b.ReportMetric(float64(took)/float64(total), "ns/flow")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(st.Sources), "B/source")
+		b.ReportMetric(float64(st.Bytes)/float64(st.Sources), "own-B/source")
+		b.ReportMetric(float64(slowest)/1e6, "ms-slowest")
+		b.ReportMetric(float64(after.HeapObjects), "objects")
+		b.ReportMetric(float64(after.NumGC-before.NumGC), "GCs")
+		b.ReportMetric(float64(st.Opened), "alerts")
+		runtime.KeepAlive(d)
+	}
+	b.ReportMetric(0, "ns/op")
+}
