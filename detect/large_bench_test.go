@@ -24,11 +24,15 @@ func (s *stream) next() []schema.Flow {
 		s.n++
 		x := schema.Mix64(s.n)
 		// Every source once, in an order without pattern, then those with more to do.
-		who := s.n % s.sources
-		if s.n > s.sources {
+		who := s.n * 2654435761 % s.sources
+		switch {
+		case s.n <= s.sources:
+		case x>>60 < 5: // a third of the rest are probes
+			w := x % (s.sources * 3 / 1000)
+			who = w/3*1000 + w%3
+		default:
 			who = x % (s.sources / (1 + x>>60)) // the first ones are busier
 		}
-		who = who * 2654435761 % s.sources
 		after := time.Duration(s.n) * (48 * time.Hour / time.Duration(s.total))
 		f := &s.flows[i]
 		src := netip.AddrFrom4([4]byte{byte(16 + who>>24), byte(who >> 16), byte(who >> 8), byte(who)})
