@@ -26,6 +26,11 @@ func (d *decode) Run(ctx context.Context, s *service.Service) error {
 				return err
 			}
 		}
+		if r.live {
+			if err := out.Flush(); err != nil {
+				return err
+			}
+		}
 		if ctx.Err() != nil {
 			break
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,5 +50,23 @@ func TestAnExceptionsFileKeepsAReplaySilentAndAWrongOneIsRefusedWithItsEntry(t *
 		if r := run(t, nil, "replay", "--exceptions", list, file); r.code != 3 || !strings.Contains(r.stderr, want) {
 			t.Errorf("status %d, no %q in %s", r.code, want, r.stderr)
 		}
+	}
+}
+
+func TestALineOfALiveInputIsDecodedBeforeTheNextComes(t *testing.T) {
+	in, feed := io.Pipe()
+	var stdout, stderr screen
+	done := make(chan int, 1)
+	go func() { done <- runWith(t.Context(), in, &stdout, &stderr, "decode", "-") }()
+	line := `{"type":"NETFLOW_V9","src_addr":"198.51.100.7","dst_addr":"10.0.0.1","proto":"TCP","src_port":40000,"dst_port":22,"packets":1,"bytes":44}` + "\n"
+	if _, err := io.WriteString(feed, line); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the line is there", func() bool { return strings.Count(stdout.text(), "\n") == 1 })
+	if err := feed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-done; code != 0 {
+		t.Errorf("status %d: %s", code, stderr.text())
 	}
 }

@@ -20,20 +20,23 @@ type recordings struct {
 	reader    *flowfile.Reader
 	decoder   *netflow.Decoder
 	templates *netflow.Templates
-	failed    int // files that could not be read to their end
+	live      bool // standard input is among them: somebody may be waiting for each line
+	failed    int  // files that could not be read to their end
 	log       func(error)
 }
 
 func openRecordings(ctx context.Context, files []string, s *service.Service) *recordings {
 	cfg := netflow.DefaultConfig()
 	stdin := s.Stdin
-	if slices.Contains(files, "-") {
+	live := slices.Contains(files, "-")
+	if live {
 		stdin = interruptible(ctx, stdin)
 	}
 	templates := netflow.NewTemplates(cfg)
 	return &recordings{
 		reader:    flowfile.Open(files, stdin),
 		templates: templates,
+		live:      live,
 		decoder:   netflow.NewDecoder(templates, cfg),
 		log:       func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
 	}

@@ -65,6 +65,11 @@ func (c *replay) Run(ctx context.Context, s *service.Service) error {
 			return err
 		}
 		batch++
+		if r.live {
+			if err := out.w.Flush(); err != nil {
+				return err
+			}
+		}
 		if ctx.Err() != nil {
 			break
 		}
