@@ -21,7 +21,7 @@ type Config struct {
 	UDPFactor    uint32         `name:"udp-factor" default:"2" help:"Multiplies the thresholds for UDP."`
 	BusyFactor   uint32         `default:"4" help:"Multiplies the horizontal threshold of a busy port."`
 	BusyPorts    []uint16       `default:"80,443,53,123,7680,17500" help:"Ports on which ordinary clients touch many hosts."`
-	Memory       uint64         `default:"1073741824" placeholder:"BYTES" help:"Bytes of state per partition. From 85% on new sources must touch several targets before they get a place; at 100% the weakest are evicted. Both are counted."`
+	Memory       uint64         `default:"268435456" placeholder:"BYTES" help:"Bytes of state per partition, some two million sources. From 85% on new sources must touch several targets before they get a place; at 100% the weakest are evicted. Both are counted."`
 	MaxSkew      time.Duration  `default:"5m" help:"How far a flow may lie ahead of its arrival; beyond it the flow is counted and left out."`
 	Tenant       string         `help:"Goes into alert ids, so that two installations never share one."`
 }
@@ -32,7 +32,7 @@ func DefaultConfig() Config {
 		Window: 48 * time.Hour, Vertical: []uint32{15, 20, 30, 40}, HorizontalIn: []uint32{15, 25, 40, 60},
 		HorizontalEx: []uint32{25, 50, 100, 150}, Block: []uint32{50, 75, 100, 150}, Sweep: []uint32{25, 50, 80, 120},
 		Protocols: []uint32{8, 10, 10, 10}, FailureRatio: 0.7, UDPFactor: 2, BusyFactor: 4,
-		BusyPorts: []uint16{80, 443, 53, 123, 7680, 17500}, Memory: 1 << 30, MaxSkew: 5 * time.Minute,
+		BusyPorts: []uint16{80, 443, 53, 123, 7680, 17500}, Memory: 256 << 20, MaxSkew: 5 * time.Minute,
 	}
 }
 
