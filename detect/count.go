@@ -49,12 +49,12 @@ func (d *Detector) place(key uint64, c contact, g *sighting) bool {
 	if s.bits&slotRecord == 0 && !d.promote(s, c, g.t) {
 		return true
 	}
-	s.seen = max(s.seen, second)
 	index := uint32(s.word)
 	rec := d.records.at(index)
 	if d.second-rec.swept > d.windowSeconds/8 {
-		d.purge(rec)
+		d.purge(rec, s.seen)
 	}
+	s.seen = max(s.seen, second)
 	n := d.observe(rec, c)
 	if n.fresh && rec.since == 0 {
 		rec.since = second

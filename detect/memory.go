@@ -147,7 +147,7 @@ func (d *Detector) expired(s *slot) bool {
 		return false
 	}
 	rec := d.records.at(uint32(s.word))
-	d.purge(rec)
+	d.purge(rec, s.seen)
 	if sus := d.suspectOf(rec); sus != nil && rec.failed.n < suspicious && len(sus.scans) == 0 {
 		d.forgetSuspect(rec)
 	}

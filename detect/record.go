@@ -1,5 +1,11 @@
 package detect
 
+import (
+	"time"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
 // record is a source that has touched more than one target. 44 bytes, no pointer.
 type record struct {
 	failed  set    // targets that count
@@ -107,12 +113,15 @@ func (d *Detector) again(rec *record, at int, c contact) note {
 const retoldAfter = 5 * 60 // seconds
 
 // purge drops what is older than the window from a record that was not looked at
-// for a while.
-func (d *Detector) purge(rec *record) {
+// for a while. Event time may have leapt further since than stamps can tell, so
+// ages are taken at the source's latest flow, seen, before which each touch purged.
+func (d *Detector) purge(rec *record, seen uint32) {
 	rec.swept = d.second
-	old := func(c contact) bool { return c.stamp().age(d.now) <= d.units.window }
-	rec.failed.keep(&d.slab, old)
-	rec.other.keep(&d.slab, old)
+	latest := d.units.stamp(schema.Time(seen) * 1e9)
+	since := d.units.count(time.Duration(d.second-seen) * time.Second)
+	recent := func(c contact) bool { return c.stamp().age(latest)+since <= d.units.window }
+	rec.failed.keep(&d.slab, recent)
+	rec.other.keep(&d.slab, recent)
 	if s := d.suspectOf(rec); s != nil {
 		s.blockAt = [trackCount]int{}
 		if rec.failed.n == 0 {

@@ -202,6 +202,23 @@ func TestTheTotalsOfAScanAreThoseOfItsEndHoweverMuchLaterThatIsNoticed(t *testin
 	}
 }
 
+// Stamps wrap after 72.8 h of a window of 48 h: what is older must not come back.
+func TestALeapOfEventTimeBringsNothingBack(t *testing.T) {
+	for _, leap := range []time.Duration{49 * time.Hour, 65536 * 4 * time.Second, 73 * time.Hour, 2*65536*4*time.Second - time.Minute, 5000 * time.Hour} {
+		for _, first := range []int{1, 14} {
+			flows := verticalScan(first, time.Second)
+			// The source stays alive nearly until its first contacts are too old.
+			flows = append(flows, session(scanner, target(9), 443, 44*time.Hour), session(target(1), target(2), 443, leap-time.Minute))
+			for i := range 14 {
+				flows = append(flows, syn(scanner, target(1), uint16(5000+i), leap+time.Duration(i)*time.Second))
+			}
+			if alerts := alertsOf(t, newDetector(t, nil), flows); len(alerts) != 0 {
+				t.Errorf("after %v: %s", leap, alerts[0].Reason)
+			}
+		}
+	}
+}
+
 func TestASlowScanMayPauseForHours(t *testing.T) {
 	var flows []schema.Flow
 	for day := range 2 {
