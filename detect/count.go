@@ -21,9 +21,9 @@ func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64)
 	c := contactOf(f, o, d.units.stamp(t))
 	key := keyOf(f.Src.Addr)
 	if c.marks&markAnswered != 0 {
-		d.targets.serve(c, d.now)
+		d.targets.serve(c, d.second)
 	} else if c.marks.isProbe() {
-		d.targets.fail(c, key, d.now, &d.units)
+		d.targets.fail(c, key, d.second)
 	}
 	g := sighting{f, t, o, offset, f.Src.Addr, true}
 	if d.place(key, c, &g) {

@@ -14,8 +14,8 @@ type targets struct {
 
 type targetSlot struct {
 	key    uint64
-	served stamp
-	failed stamp  // for the last source
+	served uint32 // second
+	failed uint32 // second, for the last source
 	last   uint32 // hash of that source
 	by     uint8  // sources in a row that it failed
 }
@@ -23,14 +23,14 @@ type targetSlot struct {
 const (
 	targetSlots   = 1 << 16 // 24 bytes each
 	outageSources = 5
-	outageHours   = 24 // it served within
-	outageMinutes = 60 // the sources failed within, each after the one before
+	outageServed  = 24 * 3600 // seconds within which it served
+	outageFailed  = 3600      // seconds within which each source failed after the one before
 )
 
 func targetKey(c contact) uint64 { return c.hash() | 1 }
 
 // serve notes that c answered.
-func (t *targets) serve(c contact, now stamp) {
+func (t *targets) serve(c contact, now uint32) {
 	if t.slots == nil {
 		t.slots = make([]targetSlot, targetSlots)
 	}
@@ -40,7 +40,7 @@ func (t *targets) serve(c contact, now stamp) {
 }
 
 // fail notes that c, if it ever served, failed for a source.
-func (t *targets) fail(c contact, source uint64, now stamp, u *units) {
+func (t *targets) fail(c contact, source uint64, now uint32) {
 	if t.slots == nil {
 		return
 	}
@@ -50,7 +50,7 @@ func (t *targets) fail(c contact, source uint64, now stamp, u *units) {
 	if s.key != k || s.by > 0 && s.last == who {
 		return
 	}
-	if s.by > 0 && s.failed.age(now) > u.minutes(outageMinutes) {
+	if s.by > 0 && now-s.failed > outageFailed {
 		s.by = 0
 	}
 	s.failed, s.last = now, who
@@ -58,20 +58,20 @@ func (t *targets) fail(c contact, source uint64, now stamp, u *units) {
 }
 
 // down reports whether c is a target in an outage of its own.
-func (t *targets) down(c contact, now stamp, u *units) bool {
+func (t *targets) down(c contact, now uint32) bool {
 	if t.slots == nil {
 		return false
 	}
 	k := targetKey(c)
 	s := &t.slots[k>>1%targetSlots]
-	return s.key == k && s.by >= outageSources && s.served.age(now) <= u.minutes(outageHours*60)
+	return s.key == k && s.by >= outageSources && now-s.served <= outageServed
 }
 
 // isDown: so many of the key's targets are down that the rest reaches no threshold.
 func (d *Detector) isDown(rec *record, k *key, h int, count, want uint64) bool {
 	var down uint64
 	for _, c := range rec.failed.all(&d.slab) {
-		if c.marks&markTold == 0 && k.has(c) && d.targets.down(c, d.now, &d.units) &&
+		if c.marks&markTold == 0 && k.has(c) && d.targets.down(c, d.second) &&
 			(c.stamp().after(k.stamp(), d.now) || c.stamp().age(k.stamp()) < d.rules.spans[h]) {
 			down++
 		}

@@ -27,8 +27,6 @@ func newUnits(window time.Duration) units {
 
 func (u *units) count(d time.Duration) uint32 { return uint32(d / u.length) }
 
-func (u *units) minutes(n int) uint32 { return u.count(time.Duration(n) * time.Minute) }
-
 func (u *units) stamp(t schema.Time) stamp { return stamp(uint64(t) / uint64(u.length)) }
 
 // age is how many units before now s lies. No stamp lies after the clock.
