@@ -93,6 +93,27 @@ func (d *distinct) bytes() uint64 {
 	return uint64(cap(d.few)) * 16
 }
 
+// expire drops what was older than the window extra panes after w.now. Panes
+// wrap: it has to be called several times a window.
+func (d *distinct) expire(w *paneWindow, extra uint32) {
+	old := func(pane uint16) bool { return uint32(w.age(pane))+extra > uint32(w.window) }
+	d.few = slices.DeleteFunc(d.few, func(h hashAt) bool { return old(h.pane) })
+	if d.regs == nil {
+		return
+	}
+	cells := d.regs.cells
+	for i := 0; i < len(cells); i += d.regs.depth {
+		register := cells[i : i+d.regs.depth]
+		kept := register[:0] // newest first: what is kept is a prefix
+		for _, e := range register {
+			if e != 0 && !old(e&paneMask) {
+				kept = append(kept, e)
+			}
+		}
+		clear(register[len(kept):])
+	}
+}
+
 // clone is a copy that goes its own way.
 func (d *distinct) clone() distinct {
 	if d.regs == nil {

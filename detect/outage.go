@@ -1,6 +1,10 @@
 package detect
 
-import "github.com/scanhound/scanhound/schema"
+import (
+	"math/bits"
+
+	"github.com/scanhound/scanhound/schema"
+)
 
 // targets remembers which targets served somebody, and how many sources they
 // have failed since. What served in the last day and now fails for several
@@ -15,9 +19,8 @@ type targets struct {
 type targetSlot struct {
 	key    uint64
 	served uint32 // second
-	failed uint32 // second, for the last source
-	last   uint32 // hash of that source
-	by     uint8  // sources in a row that it failed
+	failed uint32 // second of the last failure
+	by     uint32 // sources that it failed, a bit for each by hash
 }
 
 const (
@@ -46,15 +49,14 @@ func (t *targets) fail(c contact, source uint64, now uint32) {
 	}
 	k := targetKey(c)
 	s := &t.slots[k>>1%targetSlots]
-	who := uint32(schema.Mix64(source))
-	if s.key != k || s.by > 0 && s.last == who {
+	if s.key != k {
 		return
 	}
-	if s.by > 0 && now-s.failed > outageFailed {
+	if now-s.failed > outageFailed {
 		s.by = 0
 	}
-	s.failed, s.last = now, who
-	s.by = min(s.by+1, 255-1)
+	s.failed = now
+	s.by |= 1 << (schema.Mix64(source) % 32)
 }
 
 // down reports whether c is a target in an outage of its own.
@@ -64,7 +66,7 @@ func (t *targets) down(c contact, now uint32) bool {
 	}
 	k := targetKey(c)
 	s := &t.slots[k>>1%targetSlots]
-	return s.key == k && s.by >= outageSources && now-s.served <= outageServed
+	return s.key == k && bits.OnesCount32(s.by) >= outageSources && now-s.served <= outageServed
 }
 
 // isDown: so many of the key's targets are down that the rest reaches no threshold.

@@ -124,6 +124,12 @@ func (d *Detector) purge(rec *record, seen uint32) {
 	rec.other.keep(&d.slab, recent)
 	if s := d.suspectOf(rec); s != nil {
 		s.blockAt = [trackCount]int{}
+		then := paneWindow{now: paneOf(latest), window: d.panes.window}
+		for _, k := range s.sketch {
+			if k != nil {
+				k.expire(&then, since>>paneShift)
+			}
+		}
 		if rec.failed.n == 0 {
 			s.sketch = [trackCount]*sketches{}
 		}

@@ -219,6 +219,24 @@ func TestALeapOfEventTimeBringsNothingBack(t *testing.T) {
 	}
 }
 
+func TestAScanOfAWeekIsCountedOverItsWindowOnly(t *testing.T) {
+	const hosts, gap = 20_000, 30 * time.Second // seven days
+	d := newDetector(t, nil)
+	var last schema.Alert
+	for i := range hosts {
+		for _, a := range d.Observe([]schema.Flow{syn(scanner, target(i), 23, time.Duration(i)*gap)}, 0) {
+			last = a
+		}
+	}
+	for _, a := range d.Finish("end") {
+		last = a
+	}
+	want := float64(48*time.Hour) / float64(gap)
+	if off := float64(last.Hosts.Count)/want - 1; off > 0.03 || off < -0.03 {
+		t.Errorf("%s hosts at the end, want %v of the last 48 h", last.Hosts, want)
+	}
+}
+
 func TestASlowScanMayPauseForHours(t *testing.T) {
 	var flows []schema.Flow
 	for day := range 2 {

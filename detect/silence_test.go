@@ -160,6 +160,19 @@ func TestOrdinaryTrafficIsSilent(t *testing.T) {
 	}
 }
 
+func TestAFewScannersOfHostsThatServedDoNotHideEachOther(t *testing.T) {
+	var flows []schema.Flow
+	for i := range 100 {
+		flows = append(flows, session(target(5000), target(i), 22, time.Duration(i)*time.Second))
+	}
+	for i := range 400 {
+		flows = append(flows, syn(target(6000+i%4), target(i/4), 22, time.Hour+time.Duration(i)*time.Second/2))
+	}
+	if closed := finals(alertsOf(t, newDetector(t, nil), flows)); len(closed) != 4 {
+		t.Errorf("%d of four scanners found", len(closed))
+	}
+}
+
 func TestAScannerIsSeenThroughItsVictimsRefusalsAloneAndThenOnlyWithManyOfThem(t *testing.T) {
 	refusals := func(n int) (flows []schema.Flow) {
 		for i := range n {

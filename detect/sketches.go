@@ -69,6 +69,12 @@ func (s *sketches) counted() *distinct {
 	return &s.pairs
 }
 
+func (s *sketches) expire(w *paneWindow, extra uint32) {
+	for _, d := range []*distinct{&s.pairs, &s.hosts, &s.ports} {
+		d.expire(w, extra)
+	}
+}
+
 // newSketches is what sketches take when they begin: hosts or ports, and pairs.
 const newSketches = 2 * 2 << precision
 
