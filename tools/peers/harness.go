@@ -39,7 +39,7 @@ func prepare(ctx context.Context, p plan) (*harness, error) {
 	if err := h.findKafka(); err != nil {
 		return nil, err
 	}
-	h.peers = append(h.peers, peer{name: "ingest", start: h.ingest("lz4")}, peer{name: "ingest, uncompressed", start: h.ingest("none"), cpuOnly: true})
+	h.peers = append(h.peers, peer{name: "ingest", start: h.ingest("none")}, peer{name: "ingest, lz4", start: h.ingest("lz4"), cpuOnly: true})
 	if err := h.findGoflow2(ctx, p.build); err != nil {
 		h.note("without goflow2: %v", err)
 	} else {
