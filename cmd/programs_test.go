@@ -283,6 +283,29 @@ func TestAMistakeInTheSettingsIsToldWithItsPlaceBeforeAnythingConnects(t *testin
 	}
 }
 
+func TestAFileThatASettingNamesAndThatIsNotThereIsToldWithThePlaceOfTheSetting(t *testing.T) {
+	for setting, programs := range map[string][]string{
+		"kafka-ca-file: nowhere.pem":                                          {"ingest", "detector", "alerter"},
+		"kafka-password-file: nowhere.txt\nkafka-sasl: PLAIN\nkafka-user: me": {"ingest", "detector", "alerter"},
+		"nats-password-file: nowhere.txt\nnats-user: me":                      {"alerter"},
+		"networks: nowhere.yaml":                                              {"ingest", "detector"},
+		"country-db: nowhere.mmdb":                                            {"ingest", "detector"},
+		"exceptions: nowhere.yaml":                                            {"detector"},
+	} {
+		for _, program := range programs {
+			file := filepath.Join(t.TempDir(), "settings.yaml")
+			if err := os.WriteFile(file, []byte("admin: 127.0.0.1:0\n"+setting), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			name, _, _ := strings.Cut(setting, ": ")
+			r := runToEnd(t, program, "--settings="+file)
+			if says := file + ":2: " + name + ": "; r.code != 3 || !strings.Contains(r.stderr, says) || !strings.Contains(r.stderr, "no such file") {
+				t.Errorf("%s, %s: code %d: %s", program, setting, r.code, r.stderr)
+			}
+		}
+	}
+}
+
 func TestWithoutKafkaEachProgramWaitsSaysWhyAndEndsWhenTold(t *testing.T) {
 	nowhere := unused(t, "tcp")
 	for _, name := range []string{"ingest", "detector", "alerter"} {

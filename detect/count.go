@@ -26,28 +26,32 @@ func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64)
 		d.targets.fail(c, key, d.second)
 	}
 	g := sighting{f, t, o, offset, f.Src.Addr, true}
-	if d.place(key, c, &g) {
+	switch d.place(key, c, &g) {
+	case placed:
 		d.stats.Counted++
+	case waiting:
+		d.stats.Waiting++
+	case noRoom:
+		d.stats.NoRoom++
 	}
 	if key&keyV6 != 0 {
 		d.countNet(key, c, &g)
 	}
 }
 
-// place adds a contact to the state of one source; false if there is no place
-// for a new one.
-func (d *Detector) place(key uint64, c contact, g *sighting) bool {
+// place adds a contact to the state of one source.
+func (d *Detector) place(key uint64, c contact, g *sighting) placing {
 	s := d.table.find(key)
 	second := uint32(g.t.Seconds())
 	if s == nil {
-		if s = d.admit(key, c); s == nil {
-			return false
+		s, how := d.admit(key, c)
+		if how == placed {
+			s.word, s.one, s.seen = c.word, c.marks, second
 		}
-		s.word, s.one, s.seen = c.word, c.marks, second
-		return true
+		return how
 	}
 	if s.bits&slotRecord == 0 && !d.promote(s, c, g.t) {
-		return true
+		return placed
 	}
 	index := uint32(s.word)
 	rec := d.records.at(index)
@@ -62,7 +66,7 @@ func (d *Detector) place(key uint64, c contact, g *sighting) bool {
 	if rec.suspect != 0 || rec.failed.n >= suspicious {
 		d.examine(g, rec, index, &n)
 	}
-	return true
+	return placed
 }
 
 // promote gives a source whose one contact lies in its slot a record, unless c
@@ -80,7 +84,7 @@ func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
 		return false
 	}
 	index, rec := d.records.get()
-	rec.key, rec.swept = s.key, d.second
+	rec.swept = d.second
 	if n := d.observe(rec, one); n.fresh {
 		rec.since = s.seen
 	}

@@ -46,7 +46,11 @@ func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing
 	for h := range horizons {
 		want, ratio := d.demand(s, f, h, c)
 		count, want, ok := crosses(&n, h, want, f, &rec.failed)
-		if !ok || !d.failing(rec, &k, h, count, ratio) || f == block && !d.isBlock(rec, s, h, c.stamp()) || d.isDown(rec, &k, h, count, want) {
+		if !ok || !d.failing(rec, &k, h, count, ratio) || f == block && !d.isBlock(rec, s, h, c.stamp()) {
+			continue
+		}
+		if d.isDown(rec, &k, h, count, want) {
+			d.stats.Outages++
 			continue
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true

@@ -31,12 +31,20 @@ func (d *Detector) wanted() uint8 {
 
 func (d *Detector) share() float64 { return float64(d.used()) / float64(d.cfg.Memory) }
 
-// admit finds a place for a new source, or counts why there is none.
-func (d *Detector) admit(key uint64, c contact) *slot {
+// placing is whether a contact found its place.
+type placing uint8
+
+const (
+	placed  placing = iota
+	waiting         // its source is new and must show more first
+	noRoom          // its source is new, and all places are taken by better ones
+)
+
+// admit finds a place for a new source.
+func (d *Detector) admit(key uint64, c contact) (*slot, placing) {
 	if want := d.wanted(); want > 1 {
 		if !d.door.pass(key, c.target()^uint64(c.marks>>classShift)<<48, want) {
-			d.stats.Waiting++
-			return nil
+			return nil, waiting
 		}
 		for tries := 0; d.share() >= 1 && tries < 4; tries++ {
 			if !d.evict() {
@@ -44,11 +52,10 @@ func (d *Detector) admit(key uint64, c contact) *slot {
 			}
 		}
 		if d.share() >= 1.02 {
-			d.stats.NoRoom++
-			return nil
+			return nil, noRoom
 		}
 	}
-	return d.table.add(key)
+	return d.table.add(key), placed
 }
 
 // look is how many sources the choice of a victim compares.

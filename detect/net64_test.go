@@ -61,3 +61,16 @@ func TestAnIPv6VerticalScanNamesItsTarget(t *testing.T) {
 		t.Errorf("%+v", closed)
 	}
 }
+
+func TestTheFatesOfIPv6FlowsAddUpWhenMemoryIsShort(t *testing.T) {
+	d := newDetector(t, func(c *detect.Config) { c.Memory = 1 << 20 })
+	for i := range 200_000 {
+		net := i / 8 // a fresh /64 for every eight flows
+		src := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 1, byte(net >> 16), byte(net >> 8), byte(net), 15: byte(i % 4)})
+		d.Observe([]schema.Flow{syn(src, v6(200, i%50), 22, time.Duration(i)*time.Millisecond)}, 0)
+	}
+	if s := d.Stats(); s.Waiting == 0 {
+		t.Errorf("memory was never short: %+v", s)
+	}
+	checkSum(t, d)
+}

@@ -78,9 +78,6 @@ func (d *Detector) isDown(rec *record, k *key, h int, count, want uint64) bool {
 			down++
 		}
 	}
-	if down *= rec.failed.weight(); count-min(down, count) >= want {
-		return false
-	}
-	d.stats.Outages++
-	return true
+	down *= rec.failed.weight()
+	return count-min(down, count) < want
 }

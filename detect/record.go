@@ -6,18 +6,17 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// record is a source that has touched more than one target. 44 bytes, no pointer.
+// record is a source that has touched more than one target.
 type record struct {
 	failed  set    // targets that count
 	other   set    // targets that answered, or of which too little is known
-	key     uint64 // of its slot
 	swept   uint32 // second at which what is older than the window was last dropped
 	since   uint32 // second of the first failed contact since the last alert closed; 0: none
 	suspect uint32 // 1 + index of what is held beside; 0: nothing
 }
 
 const (
-	recordSize      = 40 // bytes
+	recordSize      = 28 // bytes
 	recordChunkBits = 12
 	recordChunk     = 1 << recordChunkBits
 )

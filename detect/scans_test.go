@@ -314,3 +314,16 @@ func TestSourcePortsThatAThirdOfTheFlowsShareAreNamed(t *testing.T) {
 		t.Errorf("fresh ports are common: %v", fresh[0].SourcePorts)
 	}
 }
+
+func TestWhatBeginsAfterALargeScanWasSampledIsCountedToo(t *testing.T) {
+	flows := horizontalScan(5000, 23, 10*time.Millisecond)
+	for i := range 3000 {
+		flows = append(flows, ping(scanner, target(i), 2*time.Minute+time.Duration(i)*10*time.Millisecond))
+	}
+	for _, a := range finals(alertsOf(t, newDetector(t, nil), flows)) {
+		want := map[schema.Kind]float64{schema.Horizontal: 5000, schema.Sweep: 3000}[a.Kind]
+		if n := float64(a.Hosts.Count) / want; n < 0.97 || n > 1.03 || a.Hosts.Exact {
+			t.Errorf("%s of %v hosts counted as %v", a.Kind, want, a.Hosts)
+		}
+	}
+}

@@ -83,15 +83,24 @@ func (s *sketches) bytes() uint64 { return s.pairs.bytes() + s.hosts.bytes() + s
 // tell lets the sketches count c, unless it is nothing but a session.
 func (d *Detector) tell(rec *record, c contact, hash uint64) {
 	s := d.suspectOf(rec)
-	if s == nil {
+	if s == nil || c.marks&markAnswered != 0 || !s.hasSketch() {
 		return
 	}
-	if k := s.sketch[c.marks.class().track()]; k != nil && c.marks&markAnswered == 0 {
-		if k.mode == sketchNone {
-			k.begin(1, 1, c)
-		}
-		k.add(c, hash, &d.panes)
+	k := d.sketchOf(s, c.marks.class().track())
+	if k.mode == sketchNone {
+		k.begin(1, 1, c)
 	}
+	k.add(c, hash, &d.panes)
+}
+
+// sketchOf returns the sketches of a track, new ones if it had nothing to count
+// when the others began.
+func (d *Detector) sketchOf(s *suspect, t trackKind) *sketches {
+	if s.sketch[t] == nil {
+		s.sketch[t] = new(sketches)
+		d.sketched += newSketches
+	}
+	return s.sketch[t]
 }
 
 // spill starts the sketches of every track with all that the sets hold, before
@@ -107,16 +116,15 @@ func (d *Detector) spill(rec *record) {
 	}
 	d.each(rec, func(c contact) {
 		if track := c.marks.class().track(); counted(c) {
-			if s.sketch[track] == nil {
-				s.sketch[track], shapes[track] = new(sketches), newOutline()
-				d.sketched += newSketches
+			if shapes[track] == nil {
+				shapes[track] = newOutline()
 			}
 			shapes[track].add(c)
 		}
 	})
 	d.each(rec, func(c contact) {
 		if track := c.marks.class().track(); counted(c) {
-			k := s.sketch[track]
+			k := d.sketchOf(s, track)
 			if k.mode == sketchNone {
 				k.begin(len(shapes[track].hosts), len(shapes[track].ports), c)
 			}

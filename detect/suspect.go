@@ -130,7 +130,7 @@ func (s *suspect) covered(c contact) bool {
 // session returns where a scanner got in: a session over TCP or SCTP in which it
 // sent data to a target that it had probed.
 func (d *Detector) session(f *schema.Flow, n *note, rec *record, s *suspect) *schema.Endpoint {
-	if len(s.scans) == 0 || n.c.marks&markAnswered == 0 || f.Proto == schema.UDP {
+	if n.c.marks&markAnswered == 0 || f.Proto != schema.TCP && f.Proto != schema.SCTP {
 		return nil
 	}
 	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= 6 {

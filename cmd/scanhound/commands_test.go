@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/netip"
@@ -167,10 +168,11 @@ func TestWhatIsOpenAtTheEndIsClosedForThatReason(t *testing.T) {
 
 func TestReplayCountsWhatEveryStageDid(t *testing.T) {
 	c := capture(t, "softflowd-v9")
-	r := run(t, nil, "replay", onDisk(t, c))
-	flows := flowsOf(t, c)
+	file := onDisk(t, c)
+	r := run(t, nil, "replay", file)
+	flows, datagrams := flowsOf(t, c), datagramsOf(t, []string{file})
 	for name, want := range map[string]int{
-		"files": 1, "datagrams": 423, "datagrams_decoded": 423, "records_flows": flows, "consumed": flows, "alerts opened": 12,
+		"files": 1, "datagrams": datagrams, "datagrams_decoded": datagrams, "records_flows": flows, "consumed": flows, "alerts opened": 12,
 	} {
 		if got := counted(t, r.stderr, name); got != want {
 			t.Errorf("%s is %d, want %d", name, got, want)
@@ -306,12 +308,13 @@ func TestTheDemoTellsOfTheLabsScansAndOfTheWholeChain(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("code %d: %s", r.code, r.stderr)
 	}
+	n := datagramsOf(t, nil)
 	for _, line := range []string{
 		`open +vertical .* 10\.66\.0\.11 -> 10\.77\.1\.10`,
 		`open +horizontal .* 10\.66\.0\.18 -> `,
 		`open +block .* 10\.66\.0\.(19|22) -> `,
-		`(?m)^played +1291 +datagrams$`,
-		`(?m)^ingest +1291 +datagrams received$`,
+		fmt.Sprintf(`(?m)^played +%d +datagrams$`, n),
+		fmt.Sprintf(`(?m)^ingest +%d +datagrams received$`, n),
 		`(?m)^kafka +\d+ +flows produced$`,
 		`(?m)^detector +\d+ +flows consumed$`,
 		`(?m)^alerter +\d+ +alert revisions published$`,
@@ -354,15 +357,32 @@ func TestTheDemoEndsCleanlyWhenItIsToldTo(t *testing.T) {
 
 func TestDecodeAndReplayStopWhenTheyAreToldTo(t *testing.T) {
 	file := onDisk(t, capture(t, "softflowd-v5"))
+	all := datagramsOf(t, []string{file})
 	for _, command := range []string{"decode", "replay"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		var stdout, stderr screen
 		code := runWith(ctx, nil, &stdout, &stderr, command, file)
-		if n := counted(t, stderr.text(), "datagrams"); code == 0 || n >= 445 {
+		if n := counted(t, stderr.text(), "datagrams"); code == 0 || n >= all {
 			t.Errorf("%s read %d datagrams and ended with %d", command, n, code)
 		}
 	}
+}
+
+// datagramsOf counts the datagrams of files, or of what the demo plays without any.
+func datagramsOf(t *testing.T, files []string) (n int) {
+	t.Helper()
+	rec, err := openRecording(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range rec.datagrams() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
 }
 
 // result is what a command left behind.

@@ -89,17 +89,23 @@ func (r *recordings) report(t *table) {
 
 // table is the counts of every stage, for a person.
 type table struct {
-	w *tabwriter.Writer
+	w    *tabwriter.Writer
+	name string // of the stage, until its first row
 }
 
 func newTable(w io.Writer) *table {
 	return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 }
 
-func (t *table) note(text string)  { fmt.Fprintln(t.w, text) }
-func (t *table) stage(name string) { fmt.Fprintf(t.w, "%s", name) }
+func (t *table) note(text string) { fmt.Fprintln(t.w, text) }
 
-func (t *table) row(name string, n uint64) { fmt.Fprintf(t.w, "\t%d\t%s\n", n, name) }
+// stage names the rows that follow, if any do.
+func (t *table) stage(name string) { t.name = name }
+
+func (t *table) row(name string, n uint64) {
+	fmt.Fprintf(t.w, "%s\t%d\t%s\n", t.name, n, name)
+	t.name = ""
+}
 
 // nonzero is row but for a count of nothing, which would only hide the others.
 func (t *table) nonzero(name string, n uint64) {

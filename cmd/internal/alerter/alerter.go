@@ -30,6 +30,9 @@ type Alerter struct {
 
 // New begins to connect to NATS and registers metrics and checks with s.
 func New(cfg Config, s *service.Service) (*Alerter, error) {
+	if _, err := cfg.Kafka.Options(); err != nil {
+		return nil, s.MisconfiguredIn("kafka-", err)
+	}
 	a := &Alerter{cfg: cfg, log: s.Log, publishers: map[int32]*stream.Publisher{}}
 	consume := cfg.Consumer
 	consume.Topic, consume.Group = cfg.AlertsTopic, cfg.Group
@@ -38,7 +41,7 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 		return nil, err
 	}
 	if a.nats, err = stream.DialNATS(cfg.NATS, s.Log); err != nil {
-		return nil, err
+		return nil, s.MisconfiguredIn("nats-", err)
 	}
 	a.kafka = s.Probe("kafka", a.consumer.Ready)
 	s.Ready("nats", a.nats.Connected)

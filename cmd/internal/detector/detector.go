@@ -38,15 +38,18 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	if err := cfg.Detect.Validate(); err != nil {
 		return nil, err
 	}
+	if _, err := cfg.Kafka.Options(); err != nil {
+		return nil, s.MisconfiguredIn("kafka-", err)
+	}
 	d := &Detector{cfg: cfg, log: s.Log, workers: map[int32]*worker{}}
 	var err error
 	if d.book, err = place.Open(cfg.Place, s.Log); err != nil {
-		return nil, service.Misconfigured(err)
+		return nil, s.MisconfiguredIn("", err)
 	}
 	d.exceptions.Store(new([]detect.Exception))
 	d.files = reload.New(s.Log)
 	if err := d.files.Add("exceptions", cfg.Exceptions, d.takeExceptions); err != nil {
-		return nil, service.Misconfigured(err)
+		return nil, s.MisconfiguredIn("", err)
 	}
 	consume := cfg.Consumer
 	consume.Topic, consume.Group = cfg.FlowsTopic, cfg.Group

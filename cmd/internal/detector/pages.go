@@ -70,17 +70,17 @@ func keyName(k *detect.KeyCount) string {
 
 // exceptionsPage lists the exceptions that are in force and what they hid.
 func (d *Detector) exceptionsPage(w http.ResponseWriter, _ *http.Request) {
-	list := *d.exceptions.Load()
-	hidden := make([]uint64, len(list))
+	list := d.exceptions.Load()
+	hidden := make([]uint64, len(*list))
 	for _, worker := range d.held() {
-		for i, n := range worker.hidden(&list) {
+		for i, n := range worker.hidden(list) {
 			hidden[i] += n
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "hidden flows\tsources\ttargets\tports\texporters\tuntil\towner\treason")
-	for i, e := range list {
+	for i, e := range *list {
 		until := "for ever"
 		if e.Until != 0 {
 			until = e.Until.Std().Format("2006-01-02 15:04")

@@ -33,7 +33,7 @@ type worker struct {
 // Process counts the flows of records and returns when their alerts are in Kafka.
 func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, error) {
 	w.count(records)
-	if err := w.d.alerts.Load().Produce(ctx, slices.Clone(w.say)); err != nil {
+	if err := w.d.alerts.Load().Produce(ctx, w.say); err != nil {
 		return 0, err
 	}
 	return records[len(records)-1].Offset + 1, nil
@@ -126,7 +126,7 @@ func (w *worker) explain(source netip.Addr) (detect.Explanation, [4]time.Duratio
 func (w *worker) hidden(list *[]detect.Exception) []uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.exceptions == nil || len(*w.exceptions) != len(*list) {
+	if w.exceptions != list {
 		return nil
 	}
 	return w.state.Hidden()

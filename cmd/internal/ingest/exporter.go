@@ -152,6 +152,7 @@ type exporters struct {
 	by      map[netip.Addr]*Exporter
 	others  Exporter // those beyond the maximum
 	refused uint64   // datagrams of those who may not send
+	limited uint64   // datagrams beyond a rate
 	named   map[netip.Addr]string
 }
 

@@ -33,9 +33,12 @@ type Ingest struct {
 
 // New binds the sockets and registers metrics and checks with s.
 func New(cfg Config, s *service.Service) (*Ingest, error) {
+	if _, err := cfg.Kafka.Options(); err != nil {
+		return nil, s.MisconfiguredIn("kafka-", err)
+	}
 	book, err := place.Open(cfg.Place, s.Log)
 	if err != nil {
-		return nil, service.Misconfigured(err)
+		return nil, s.MisconfiguredIn("", err)
 	}
 	udp, err := stream.ListenUDP(cfg.UDP, s.Log)
 	if err != nil {

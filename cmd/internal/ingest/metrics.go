@@ -97,6 +97,9 @@ func (in *Ingest) register(s *service.Service) {
 	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })
 }
 
+// labelOf is the name of an exporter, or what those without one are called.
+func labelOf(e *Exporter) string { return cmp.Or(e.Name, unnamed) }
+
 // registerExporters shows accounts by name: those without one are together, so
 // that the number of series is known beforehand.
 func (in *Ingest) registerExporters(s *service.Service) {
@@ -105,12 +108,8 @@ func (in *Ingest) registerExporters(s *service.Service) {
 	s.Page("GET /services", http.HandlerFunc(in.servicesPage))
 	counter := func(name, help string, of func(*Exporter) uint64) {
 		s.Counters(name, help, "exporter", func(yield func(string, uint64)) {
-			sum := map[string]uint64{}
-			for _, e := range in.Exporters() {
-				sum[cmp.Or(e.Name, unnamed)] += of(&e)
-			}
-			for name, n := range sum {
-				yield(name, n)
+			for name, e := range sumOf(in.workers, labelOf) {
+				yield(name, of(&e))
 			}
 		})
 	}
@@ -121,14 +120,10 @@ func (in *Ingest) registerExporters(s *service.Service) {
 	counter("exporter_corrected_time_total", "Of these, those moved to their arrival.", func(e *Exporter) uint64 { return e.Corrected })
 	s.Gauges("exporter_skew_seconds", "Arrival minus export of the last datagram of an exporter with a name.", "exporter",
 		func(yield func(string, float64)) {
-			last := map[string]Exporter{} // several addresses may share a name
-			for _, e := range in.Exporters() {
-				if e.Name != "" && e.Last >= last[e.Name].Last {
-					last[e.Name] = e
+			for name, e := range sumOf(in.workers, labelOf) {
+				if name != unnamed {
+					yield(name, e.Skew.Seconds())
 				}
-			}
-			for name, e := range last {
-				yield(name, e.Skew.Seconds())
 			}
 		})
 	s.Gauge("exporters", "Exporters that an account is kept of.", func() float64 { return float64(len(in.Exporters())) })

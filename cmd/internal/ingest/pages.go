@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -28,23 +29,26 @@ func (in *Ingest) exportersPage(w http.ResponseWriter, _ *http.Request) {
 
 // Exporters returns the accounts of all workers together, by address.
 func (in *Ingest) Exporters() []Exporter {
-	by := map[netip.Addr]*Exporter{}
-	for _, w := range in.workers {
-		for _, e := range w.counts().exporters {
-			at := by[e.Addr]
-			if at == nil {
-				by[e.Addr] = &e
-				continue
-			}
-			at.add(&e)
-		}
-	}
-	all := make([]Exporter, 0, len(by))
-	for _, e := range by {
-		all = append(all, *e)
-	}
+	by := sumOf(in.workers, func(e *Exporter) netip.Addr { return e.Addr })
+	all := slices.Collect(maps.Values(by))
 	slices.SortFunc(all, func(a, b Exporter) int { return a.Addr.Compare(b.Addr) })
 	return all
+}
+
+// sumOf adds up the accounts of all workers by what key says.
+func sumOf[K comparable](workers []*worker, key func(*Exporter) K) map[K]Exporter {
+	by := map[K]Exporter{}
+	for _, w := range workers {
+		w.accounts(func(e *Exporter) {
+			sum, known := by[key(e)]
+			if !known {
+				sum.Addr, sum.Name = e.Addr, e.Name
+			}
+			sum.add(e)
+			by[key(e)] = sum
+		})
+	}
+	return by
 }
 
 func (e *Exporter) add(o *Exporter) {

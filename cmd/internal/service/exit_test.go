@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -199,5 +200,16 @@ func TestAServiceThatHangsEndsAtItsDeadlineWithTheNameOfTheStage(t *testing.T) {
 	c.end(exitRuntime)
 	if !strings.Contains(c.stderr.String(), "stage hang did not stop within 100ms") {
 		t.Errorf("stderr %s", c.stderr.String())
+	}
+}
+
+func TestErrorsThatBeginWithASettingAreToldWithItsPlace(t *testing.T) {
+	s := New("sample", slog.New(slog.DiscardHandler))
+	err := s.MisconfiguredIn("kafka-", errors.Join(errors.New("ca-file: no such file"), errors.New("password-file: empty")))
+	if want := "kafka-ca-file: no such file\nkafka-password-file: empty"; err.Error() != want || ExitCode(err) != exitSettings {
+		t.Errorf("%q with %d, want %q with %d", err, ExitCode(err), want, exitSettings)
+	}
+	if s.MisconfiguredIn("kafka-", nil) != nil {
+		t.Error("no error is one")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -122,6 +123,26 @@ func (s *Service) Misconfigured(setting string, err error) error {
 		p.origin = s.settings.origin(setting)
 	}
 	return Misconfigured(&settingError{p, err})
+}
+
+// MisconfiguredIn is Misconfigured for errors, joined or one, that begin with the
+// name of their setting without the prefix of its group: "ca-file: ...".
+func (s *Service) MisconfiguredIn(prefix string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, s.MisconfiguredIn(prefix, e))
+		}
+		return errors.Join(all...)
+	}
+	name, rest, found := strings.Cut(err.Error(), ": ")
+	if !found || strings.Contains(name, " ") {
+		return Misconfigured(err)
+	}
+	return s.Misconfigured(prefix+name, errors.New(rest))
 }
 
 // settingError is a problem with a cause that may be asked for.
