@@ -42,15 +42,8 @@ func PrepareTopic(ctx context.Context, kafka KafkaConfig, topic string, cfg Topi
 		return err
 	}
 	defer cl.Close()
-	for {
-		if err = Reachable(ctx, cl); err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return err
-		}
-		log.Warn("waiting for Kafka", "error", err)
-		pause(ctx, 250*time.Millisecond)
+	if err := await(ctx, cl, log); err != nil {
+		return err
 	}
 	configs := map[string]string{"retention.ms": strconv.FormatInt(cfg.Retention.Milliseconds(), 10)}
 	_, err = EnsureTopic(ctx, cl, topic, cfg.Partitions, cfg.Replicas, configs)

@@ -121,19 +121,10 @@ func OpenFlowProducer(ctx context.Context, kafka KafkaConfig, cfg FlowWriterConf
 
 // connect waits for a broker and the topic.
 func connect(ctx context.Context, cl *kgo.Client, topic string, log *slog.Logger) (partitions int, err error) {
-	for {
-		if err = Reachable(ctx, cl); err == nil {
-			return Partitions(ctx, cl, topic)
-		}
-		if ctx.Err() == nil {
-			log.Warn("waiting for Kafka", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return 0, err
-		case <-time.After(250 * time.Millisecond):
-		}
+	if err := await(ctx, cl, log); err != nil {
+		return 0, err
 	}
+	return Partitions(ctx, cl, topic)
 }
 
 // Partitions is the number of partitions among which sources are divided.

@@ -190,6 +190,8 @@ func TestEveryFlowIsAccountedForWhenKafkaIsGone(t *testing.T) {
 	eventually(t, "the first flows are produced", func() bool { return p.Stats().Produced == 100 })
 	k.fake.Close()
 	b.Add(flows(100, 50)) // and does not block
+	// The client tells of a refusal from a goroutine of its own.
+	eventually(t, "some are lost", func() bool { return p.Stats().QueueFull > 0 })
 	if s := p.Stats(); s.Added != 5100 || s.QueueFull == 0 || s.Pending == 0 || s.Produced != 100 || s.Buffered == 0 {
 		t.Errorf("while Kafka is gone: %+v, want some lost, some pending", s)
 	}

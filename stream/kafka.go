@@ -105,6 +105,20 @@ func Reachable(ctx context.Context, cl *kgo.Client) error {
 	return fmt.Errorf("reach Kafka at %s: %w: %s", strings.Join(brokers, ", "), err, advice(err))
 }
 
+// await waits for a sign of life of any broker, until ctx ends.
+func await(ctx context.Context, cl *kgo.Client, log *slog.Logger) error {
+	for {
+		err := Reachable(ctx, cl)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("waiting for Kafka", "error", err)
+		if pause(ctx, 250*time.Millisecond); ctx.Err() != nil {
+			return err // not that of an attempt without any time
+		}
+	}
+}
+
 // advice says what to look at first.
 func advice(err error) string {
 	var dns *net.DNSError
