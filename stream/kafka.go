@@ -105,16 +105,20 @@ func Reachable(ctx context.Context, cl *kgo.Client) error {
 	return fmt.Errorf("reach Kafka at %s: %w: %s", strings.Join(brokers, ", "), err, advice(err))
 }
 
-// await waits for a sign of life of any broker, until ctx ends.
+// await waits for a sign of life of any broker, until ctx ends. The error is then
+// the last one that says something, and that ctx ended.
 func await(ctx context.Context, cl *kgo.Client, log *slog.Logger) error {
 	for {
 		err := Reachable(ctx, cl)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
-		log.Warn("waiting for Kafka", "error", err)
-		if pause(ctx, 250*time.Millisecond); ctx.Err() != nil {
-			return err // not that of an attempt without any time
+		if ctx.Err() == nil {
+			log.Warn("waiting for Kafka", "error", err)
+			pause(ctx, 250*time.Millisecond)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w (gave up: %w)", err, ctx.Err())
 		}
 	}
 }
