@@ -29,6 +29,7 @@ type Flow struct {
 	Initiator   Initiator   // what the exporter itself says
 	Orientation Orientation // how it was decided who Src is
 	Swapped     bool        // Src and Dst were exchanged on the way
+	Hints       Hints       // what ingest saw beside the record
 }
 
 // Exporter says where a record came from and how it was sampled.
@@ -119,6 +120,20 @@ func (o Orientation) String() string {
 	}
 	return orientationNames[OrientNone]
 }
+
+// Hints are what ingest knows of a flow from other flows, which the partition of
+// its source never sees.
+type Hints uint8
+
+// The hints.
+const (
+	// HintCallBack: Dst had lately opened a session with Src that is known to call
+	// back, such as FTP, whose data comes from port 20, or mail, which asks for ident.
+	HintCallBack Hints = 1 << iota
+	// HintCopy: this is a second copy, in the partition of Dst, a source with an open
+	// alert to which Src opened a session. It is counted nowhere else.
+	HintCopy
+)
 
 // TCP control bits (RFC 9293 section 3.1, RFC 3168 section 6.1).
 const (

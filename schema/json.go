@@ -13,8 +13,8 @@ import (
 //
 // Behind goflow2's names come ours, each only where it says something:
 // reverse_bytes, reverse_packets, reverse_tcp_flags, flow_end_reason,
-// firewall_event, initiator ("src" or "dst"), orientation, swapped, src_country
-// and dst_country.
+// firewall_event, initiator ("src" or "dst"), orientation, swapped, hints
+// (a number, see Hints), src_country and dst_country.
 
 var initiatorNames = [...]string{InitiatorUnknown: "", InitiatorSrc: "src", InitiatorDst: "dst"}
 
@@ -72,6 +72,7 @@ func appendOurs(b []byte, f *Flow) []byte {
 	if f.Swapped {
 		b = append(b, `,"swapped":true`...)
 	}
+	b = appendSet(b, `,"hints":`, uint64(f.Hints))
 	b = appendCountry(b, `,"src_country":"`, f.Src.Country)
 	return appendCountry(b, `,"dst_country":"`, f.Dst.Country)
 }

@@ -162,6 +162,8 @@ func (f *Flow) setSmallJSON(key []byte, v scalar) (known bool, err error) {
 		f.Orientation, err = choice[Orientation](v, orientationNames[:])
 	case "swapped":
 		f.Swapped = v.t.Value.True() || v.is("true")
+	case "hints":
+		f.Hints, err = number[Hints](v)
 	default:
 		return false, nil
 	}
@@ -203,7 +205,7 @@ func (v scalar) text() []byte {
 func (v scalar) is(s string) bool { return string(v.text()) == s }
 
 // number reads an unsigned integer that fits in T.
-func number[T uint8 | uint16 | uint32 | uint64](v scalar) (T, error) {
+func number[T ~uint8 | uint16 | uint32 | uint64](v scalar) (T, error) {
 	text := v.text()
 	if n, ok := decimal(text); ok {
 		if uint64(T(n)) != n {

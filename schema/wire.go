@@ -57,6 +57,7 @@ const (
 	fieldEvent          = 1507
 	fieldSrcCountry     = 1508 // the two letters, the first in the higher byte
 	fieldDstCountry     = 1509
+	fieldHints          = 1510
 )
 
 // Protobuf wire types.
@@ -72,9 +73,9 @@ const (
 	etherIPv6 = 0x86dd
 )
 
-// maxFlowSize bounds one encoded flow with its length: 40 tags of at most 2
-// bytes, 3 addresses of 17, 6 varints of 64 bits and 28 of at most 32.
-const maxFlowSize = 2 + 40*2 + 3*17 + 6*10 + 28*5
+// maxFlowSize bounds one encoded flow with its length: 41 tags of at most 2
+// bytes, 3 addresses of 17, 6 varints of 64 bits and 29 of at most 32.
+const maxFlowSize = 2 + 41*2 + 3*17 + 6*10 + 29*5
 
 // ErrFlow is a message that is no flow. Its length was read, so what follows
 // it in the record can still be read.
@@ -244,6 +245,7 @@ func (w *writer) ours(f *Flow) {
 	w.large(fieldEvent, uint64(f.Event))
 	w.large(fieldSrcCountry, f.Src.Country.number())
 	w.large(fieldDstCountry, f.Dst.Country.number())
+	w.large(fieldHints, uint64(f.Hints))
 }
 
 // frame writes the length of what stands behind the byte kept free at `at`.

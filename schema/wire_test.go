@@ -60,6 +60,7 @@ func randomFlow(t *rapid.T) schema.Flow {
 		Initiator:   schema.Initiator(rapid.Uint8Range(0, 2).Draw(t, "initiator")),
 		Orientation: schema.Orientation(rapid.Uint8Range(0, 4).Draw(t, "orientation")),
 		Swapped:     rapid.Bool().Draw(t, "swapped"),
+		Hints:       schema.Hints(rapid.Uint8Range(0, 3).Draw(t, "hints")),
 	}
 	if !schema.HasPorts(f.Proto) {
 		f.Src.Port, f.Dst.Port = 0, 0

@@ -198,6 +198,8 @@ func (f *Flow) setOurs(field, v uint64) {
 		f.Src.Country = countryFrom(v)
 	case fieldDstCountry:
 		f.Dst.Country = countryFrom(v)
+	case fieldHints:
+		f.Hints = Hints(v)
 	}
 }
 
