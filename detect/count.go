@@ -17,16 +17,17 @@ type sighting struct {
 }
 
 // count adds the flow's contact to its source, and to the source's /64.
-func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64) {
-	c := contactOf(f, o, d.units.stamp(t))
-	key := keyOf(f.Src.Addr)
+func (d *Detector) count(f *schema.Flow, at *lookup, t schema.Time, o outcome, offset int64) {
+	c, key := at.c, at.key
+	c.marks |= marksOf(o)
+	c.setStamp(d.units.stamp(t))
 	if c.marks&markAnswered != 0 {
-		d.targets.serve(c, d.second)
+		d.targets.serve(at.hash, d.second)
 	} else if c.marks.isProbe() {
-		d.targets.fail(c, key, d.second)
+		d.targets.fail(at.hash, key, d.second)
 	}
 	g := sighting{f, t, o, offset, f.Src.Addr, true}
-	switch d.place(key, c, &g) {
+	switch d.place(key, c, at.hash, &g) {
 	case placed:
 		d.stats.Counted++
 	case waiting:
@@ -35,12 +36,12 @@ func (d *Detector) count(f *schema.Flow, t schema.Time, o outcome, offset int64)
 		d.stats.NoRoom++
 	}
 	if key&keyV6 != 0 {
-		d.countNet(key, c, &g)
+		d.countNet(key, c, at.hash, &g)
 	}
 }
 
 // place adds a contact to the state of one source.
-func (d *Detector) place(key uint64, c contact, g *sighting) placing {
+func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placing {
 	s := d.table.find(key)
 	second := uint32(g.t.Seconds())
 	if s == nil {
@@ -55,11 +56,14 @@ func (d *Detector) place(key uint64, c contact, g *sighting) placing {
 	}
 	index := uint32(s.word)
 	rec := d.records.at(index)
-	if d.second-rec.swept > d.windowSeconds/8 {
-		d.purge(rec, s.seen)
+	if d.outlived(s, d.units.window/sweeps) {
+		d.purge(s, rec)
 	}
 	s.seen = max(s.seen, second)
-	n := d.observe(rec, c)
+	if c.stamp().age(d.now) > s.oldest.age(d.now) {
+		s.oldest = c.stamp()
+	}
+	n := d.observe(rec, c, hash)
 	if n.fresh && rec.since == 0 {
 		rec.since = second
 	}
@@ -84,8 +88,8 @@ func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
 		return false
 	}
 	index, rec := d.records.get()
-	rec.swept = d.second
-	if n := d.observe(rec, one); n.fresh {
+	s.oldest = one.stamp()
+	if n := d.observe(rec, one, one.hash()); n.fresh {
 		rec.since = s.seen
 	}
 	s.word, s.one = uint64(index), 0
@@ -107,16 +111,21 @@ func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 		s.evidence[track].add(g.f, g.t, g.o, g.offset)
 		s.name(g.f.Dst.Addr)
 	}
-	if len(s.scans) > 0 {
-		d.touch(rec, s, n.c, g.t, d.session(g.f, n, rec, s))
+	covered := len(s.scans) > 0 && d.touch(rec, s, n.c, g.t, d.session(g.f, n, rec, s))
+	if n.c.marks.isProbe() && track == trackPorts {
+		s.credits.spend(n.c)
 	}
-	if !g.eligible || !n.fresh || int(rec.failed.n) < d.rules.smallest || s.covered(n.c) {
+	if !g.eligible || !n.fresh || int(rec.failed.n) < d.rules.smallest || covered {
 		return
 	}
 	for _, fam := range families[track] {
+		if d.hasCredit(rec, s, fam, n.c) {
+			continue
+		}
 		if x, ok := d.judge(rec, s, fam, n.c); ok {
 			d.cross(rec, s, x, g.t)
 			return
 		}
+		d.grant(rec, s, fam, n.c)
 	}
 }

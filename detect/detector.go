@@ -42,9 +42,14 @@ type Detector struct {
 	exceptions []Exception
 	hidden     []uint64 // flows, by exception
 
+	outline *outline  // scratch of measuring
+	scratch []contact // likewise
+
 	alerts []schema.Alert
 	stats  Stats
-	warmed uint64 // see warm
+
+	lookups [group]lookup // of the flows at hand, see warm
+	warmed  uint64
 }
 
 // tick is how often, in event time, open scans and expiry are looked after.
@@ -65,6 +70,8 @@ func New(cfg Config) (*Detector, error) {
 		units: newUnits(cfg.Window),
 		flags: map[netip.Addr]bool{},
 		nets:  map[uint64]*net64{},
+
+		outline: newOutline(),
 	}
 	d.rules = newRules(&d.cfg, d.units)
 	d.windowSeconds = uint32(cfg.Window / time.Second)
@@ -82,7 +89,7 @@ func (d *Detector) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 		n := min(group, len(flows))
 		d.warm(flows[:n])
 		for i := range flows[:n] {
-			d.flow(&flows[i], offset)
+			d.flow(&flows[i], &d.lookups[i], offset)
 		}
 		flows = flows[n:]
 	}
@@ -101,7 +108,7 @@ func (d *Detector) Finish(reason string) []schema.Alert {
 // Now is event time: no flow of the past window before it is forgotten.
 func (d *Detector) Now() time.Time { return d.clock.now.Std() }
 
-func (d *Detector) flow(f *schema.Flow, offset int64) {
+func (d *Detector) flow(f *schema.Flow, at *lookup, offset int64) {
 	d.stats.Consumed++
 	t, a := d.clock.admit(f)
 	if a != admitted {
@@ -124,7 +131,7 @@ func (d *Detector) flow(f *schema.Flow, offset int64) {
 		d.stats.Excepted++
 		o = touched
 	}
-	d.count(f, t, o, offset)
+	d.count(f, at, t, o, offset)
 }
 
 func (d *Detector) setTime() {

@@ -1,13 +1,6 @@
 package detect
 
-import (
-	"math"
-	"slices"
-
-	"github.com/axiomhq/hyperloglog"
-
-	"github.com/scanhound/scanhound/schema"
-)
+import "slices"
 
 // distinct counts distinct hashes over the window, which slides: exactly up to
 // fewHashes, with a HyperLogLog beyond whose registers remember when.
@@ -199,29 +192,6 @@ func (w *paneWindow) thin(kept []uint16) {
 		}
 	}
 	copy(kept[drop:], kept[drop+1:])
-}
-
-// count returns the distinct hashes of the last panes panes. axiomhq's sketch
-// does the estimating; it is fed hashes made to set each register to its rank,
-// which takes about half a millisecond and so is done only for what is reported.
-func (d *distinct) count(w *paneWindow, panes uint16) schema.Count {
-	if d.regs == nil {
-		n := uint64(0)
-		for _, h := range d.few {
-			if w.age(h.pane) <= panes {
-				n++
-			}
-		}
-		return schema.Count{Count: n, Exact: true}
-	}
-	sketch := hyperloglog.NewNoSparse()
-	for i := range 1 << precision {
-		if rank := d.regs.rank(i, w, panes); rank > 0 {
-			sketch.InsertHash(hashOfRank(uint64(i), rank))
-		}
-	}
-	n := sketch.Estimate()
-	return schema.Count{Count: n, Stderr: math.Ceil(float64(n)*stderrShare*10) / 10}
 }
 
 // rank is the highest rank of register i within the last panes panes.

@@ -41,6 +41,25 @@ func TestADistinctCountIsExactWhileSmallAndWithinItsErrorBeyond(t *testing.T) {
 	}
 }
 
+func TestAnEstimateIsThatOfAxiomhqsSketch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(fewHashes+1, 300_000).Draw(t, "n")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 7))
+		var d distinct
+		for i := range n {
+			pane := uint16(i * windowPanes / n)
+			d.add(r.Uint64(), pane, at(pane))
+		}
+		for _, panes := range []uint16{1, 20, windowPanes} {
+			w := at(windowPanes - 1)
+			got, want := d.count(w, panes).Count, d.sketch(w, panes).Estimate()
+			if got != want {
+				t.Fatalf("the last %d panes of %d: %d, axiomhq says %d", panes, n, got, want)
+			}
+		}
+	})
+}
+
 func TestADistinctCountSlides(t *testing.T) {
 	var d distinct
 	r := rand.New(rand.NewPCG(1, 1))

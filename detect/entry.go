@@ -95,8 +95,8 @@ func (m marks) isProbe() bool { return m&(markStrong|markFaint) != 0 && m&markAn
 // isStrong reports whether it counts against the ordinary thresholds.
 func (m marks) isStrong() bool { return m&markStrong != 0 && m&markAnswered == 0 }
 
-// marksOf is what an outcome leaves on a contact of a protocol.
-func marksOf(proto uint8, o outcome) (m marks) {
+// marksOf is what an outcome leaves on a contact.
+func marksOf(o outcome) (m marks) {
 	if o&probes != 0 {
 		m |= markStrong
 	}
@@ -109,12 +109,12 @@ func marksOf(proto uint8, o outcome) (m marks) {
 	if o&answered != 0 {
 		m |= markAnswered
 	}
-	return m | marks(classOf(proto))<<classShift
+	return m
 }
 
-// contactOf is the contact of a flow.
-func contactOf(f *schema.Flow, o outcome, at stamp) contact {
-	m := marksOf(f.Proto, o)
+// targetOf is the contact of a flow, without what it says and when.
+func targetOf(f *schema.Flow) contact {
+	m := marks(classOf(f.Proto)) << classShift
 	port := f.Dst.Port
 	switch m.class().track() {
 	case trackEchoes:
@@ -122,7 +122,7 @@ func contactOf(f *schema.Flow, o outcome, at stamp) contact {
 	case trackProtocols:
 		port = uint16(f.Proto)
 	}
-	return contact{word: uint64(short(f.Dst.Addr))<<32 | uint64(port)<<16 | uint64(at), marks: m}
+	return contact{word: uint64(short(f.Dst.Addr))<<32 | uint64(port)<<16, marks: m}
 }
 
 // short is an address in 32 bits: itself, or a hash of an IPv6 one.

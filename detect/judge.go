@@ -187,9 +187,6 @@ func (d *Detector) failing(rec *record, k *key, h int, count uint64, ratio float
 // isBlock looks at the shape of the failed contacts within horizon h. It is not
 // cheap, so what it says also tells how many more contacts it can be spared.
 func (d *Detector) isBlock(rec *record, s *suspect, h int, at stamp) bool {
-	if int(rec.failed.n) < s.blockAt[trackPorts] {
-		return false
-	}
 	shape := d.failedShape(rec, trackPorts, func(c contact) bool {
 		return c.stamp().after(at, d.now) || c.stamp().age(at) < d.rules.spans[h]
 	})
@@ -204,13 +201,13 @@ func (d *Detector) isBlock(rec *record, s *suspect, h int, at stamp) bool {
 
 // failedShape is the shape of what failed within a time and was not yet told of.
 func (d *Detector) failedShape(rec *record, track trackKind, within func(contact) bool) shape {
-	o := newOutline()
+	d.outline.reset()
 	for _, c := range rec.failed.all(&d.slab) {
 		if c.marks&markTold == 0 && c.marks.class().track() == track && within(c) {
-			o.add(c)
+			d.outline.add(c, 0)
 		}
 	}
-	return o.shape()
+	return d.outline.shape()
 }
 
 func always(contact) bool { return true }

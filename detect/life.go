@@ -20,12 +20,14 @@ const (
 	maxKnown = 16   // sessions that are listed
 )
 
-// touch tells the open scans of a source that c was contacted at t.
-func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, session *schema.Endpoint) {
+// touch tells the open scans of a source that c was contacted at t, and whether
+// one of them covers it.
+func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, session *schema.Endpoint) (covered bool) {
 	for _, sc := range s.scans {
 		if !sc.covers(c) {
 			continue
 		}
+		covered = true
 		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
 		sc.said.settled = false
 		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
@@ -42,6 +44,7 @@ func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, sess
 			sc.said.again = size + max(jump*sc.said.pairs-pairs, 1)
 		}
 	}
+	return covered
 }
 
 // openScan is an open scan and when it is looked at next: what happens to it
@@ -113,7 +116,7 @@ func (d *Detector) refresh(sc *scan) {
 }
 
 // lookAfter is the size at which a scan may have changed enough to be measured.
-func lookAfter(size uint64) uint64 { return size + size/4 + 1 }
+func lookAfter(size uint64) uint64 { return size + size/2 + 1 }
 
 // close tells the totals and forgets the scan. What it was about will not be
 // told of again unless it is touched again.

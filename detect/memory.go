@@ -126,11 +126,14 @@ func (d *Detector) drop(s *slot) {
 	d.records.put(uint32(s.word))
 }
 
+// sweeps is how often a window each slot is visited.
+const sweeps = 8
+
 // sweep visits so many slots that each is visited several times a window, and
-// drops what is older.
+// drops what is older. It reads slots one after the other and leaves alone what
+// has nothing to drop.
 func (d *Detector) sweep(elapsed schema.Time) {
-	slots := d.table.slots()
-	n := min(int(float64(slots)*float64(elapsed)/(float64(d.cfg.Window)/8))+1, slots)
+	n := min(int(float64(d.table.places)*float64(elapsed)/float64(d.cfg.Window)*sweeps)+1, d.table.places)
 	for range n {
 		s := d.table.next()
 		if s == nil {
@@ -150,11 +153,11 @@ func (d *Detector) expired(s *slot) bool {
 	if d.second-s.seen > d.windowSeconds {
 		return !d.alerted(s)
 	}
-	if s.bits&slotRecord == 0 {
+	if s.bits&slotRecord == 0 || !d.outlived(s, 0) {
 		return false
 	}
 	rec := d.records.at(uint32(s.word))
-	d.purge(rec, s.seen)
+	d.purge(s, rec)
 	if sus := d.suspectOf(rec); sus != nil && rec.failed.n < suspicious && len(sus.scans) == 0 {
 		d.forgetSuspect(rec)
 	}

@@ -44,7 +44,7 @@ func (m *model) observe(f *schema.Flow, good bool) (vertical, horizontal bool) {
 	at := f.Start / 4e9 * 4e9
 	k := modelTarget{f.Dst.Addr, f.Dst.Port}
 	c := of[k]
-	fresh := c == nil
+	fresh := c == nil || m.now/4e9*4e9 > c.last.Add(m.cfg.Window)
 	if fresh {
 		c = &modelContact{last: at}
 		of[k] = c

@@ -29,7 +29,7 @@ const (
 )
 
 // countNet adds a contact of an IPv6 source to the state of its /64.
-func (d *Detector) countNet(source uint64, c contact, g *sighting) {
+func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) {
 	prefix, err := g.f.Src.Addr.WithZone("").Prefix(64)
 	if err != nil {
 		return
@@ -55,7 +55,7 @@ func (d *Detector) countNet(source uint64, c contact, g *sighting) {
 	}
 	row := *g
 	row.source, row.eligible = prefix.Addr(), n.shared()
-	d.place(key, c, &row)
+	d.place(key, c, hash, &row)
 }
 
 // contribute notes that an address was active, and whether it is one that is not
@@ -108,7 +108,7 @@ func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
 			row := *g
 			row.source, row.eligible = prefix, false
 			row.t = d.units.timeOf(c.stamp(), d.clock.now)
-			d.place(key, c, &row)
+			d.place(key, c, c.hash(), &row)
 		}
 	}
 }

@@ -30,24 +30,32 @@ const (
 	outageFailed  = 3600      // seconds within which each source failed after the one before
 )
 
-func targetKey(c contact) uint64 { return c.hash() | 1 }
+func targetKey(hash uint64) uint64 { return hash | 1 }
 
-// serve notes that c answered.
-func (t *targets) serve(c contact, now uint32) {
+// touch reads what will be asked of the contact with this hash.
+func (t *targets) touch(hash uint64) uint64 {
+	if t.slots == nil {
+		return 0
+	}
+	return t.slots[hash>>1%targetSlots].key
+}
+
+// serve notes that the contact with this hash answered.
+func (t *targets) serve(hash uint64, now uint32) {
 	if t.slots == nil {
 		t.slots = make([]targetSlot, targetSlots)
 	}
-	k := targetKey(c)
+	k := targetKey(hash)
 	s := &t.slots[k>>1%targetSlots]
 	*s = targetSlot{key: k, served: now}
 }
 
-// fail notes that c, if it ever served, failed for a source.
-func (t *targets) fail(c contact, source uint64, now uint32) {
+// fail notes that it, if it ever served, failed for a source.
+func (t *targets) fail(hash uint64, source uint64, now uint32) {
 	if t.slots == nil {
 		return
 	}
-	k := targetKey(c)
+	k := targetKey(hash)
 	s := &t.slots[k>>1%targetSlots]
 	if s.key != k {
 		return
@@ -59,12 +67,12 @@ func (t *targets) fail(c contact, source uint64, now uint32) {
 	s.by |= 1 << (schema.Mix64(source) % 32)
 }
 
-// down reports whether c is a target in an outage of its own.
-func (t *targets) down(c contact, now uint32) bool {
+// down reports whether it is a target in an outage of its own.
+func (t *targets) down(hash uint64, now uint32) bool {
 	if t.slots == nil {
 		return false
 	}
-	k := targetKey(c)
+	k := targetKey(hash)
 	s := &t.slots[k>>1%targetSlots]
 	return s.key == k && bits.OnesCount32(s.by) >= outageSources && now-s.served <= outageServed
 }
@@ -73,7 +81,7 @@ func (t *targets) down(c contact, now uint32) bool {
 func (d *Detector) isDown(rec *record, k *key, h int, count, want uint64) bool {
 	var down uint64
 	for _, c := range rec.failed.all(&d.slab) {
-		if c.marks&markTold == 0 && k.has(c) && d.targets.down(c, d.second) &&
+		if c.marks&markTold == 0 && k.has(c) && d.targets.down(c.hash(), d.second) &&
 			(c.stamp().after(k.stamp(), d.now) || c.stamp().age(k.stamp()) < d.rules.spans[h]) {
 			down++
 		}

@@ -10,19 +10,18 @@ import (
 type record struct {
 	failed  set    // targets that count
 	other   set    // targets that answered, or of which too little is known
-	swept   uint32 // second at which what is older than the window was last dropped
 	since   uint32 // second of the first failed contact since the last alert closed; 0: none
 	suspect uint32 // 1 + index of what is held beside; 0: nothing
 }
 
 const (
-	recordSize      = 28 // bytes
+	recordSize      = 24 // bytes
 	recordChunkBits = 12
 	recordChunk     = 1 << recordChunkBits
 )
 
 // records are records by index, in chunks that never move, with a list of free
-// ones that runs through swept.
+// ones that runs through since.
 type records struct {
 	chunks []*[recordChunk]record
 	next   uint32 // never used from here on
@@ -39,7 +38,7 @@ func (r *records) get() (uint32, *record) {
 	if r.free != 0 {
 		i := r.free - 1
 		rec := r.at(i)
-		r.free = rec.swept
+		r.free = rec.since
 		*rec = record{}
 		return i, rec
 	}
@@ -52,7 +51,7 @@ func (r *records) get() (uint32, *record) {
 
 func (r *records) put(i uint32) {
 	r.live--
-	*r.at(i) = record{swept: r.free}
+	*r.at(i) = record{since: r.free}
 	r.free = i + 1
 }
 
@@ -66,19 +65,23 @@ type note struct {
 }
 
 // observe remembers the contact c of a record.
-func (d *Detector) observe(rec *record, c contact) note {
-	hash, b := c.hash(), &d.slab
+func (d *Detector) observe(rec *record, c contact, hash uint64) note {
+	b := &d.slab
 	if at := rec.failed.find(b, c, hash); at >= 0 {
-		return d.again(rec, at, c)
+		if d.remembers(rec.failed.at(b, at)) {
+			return d.again(rec, at, c)
+		}
+		rec.failed.remove(b, at)
 	}
 	if at := rec.other.find(b, c, hash); at >= 0 {
-		known := rec.other.at(b, at)
-		known.merge(c, d.now, d.retold)
-		if !known.marks.isProbe() {
-			rec.other.change(b, at, known)
-			return note{c: known}
+		if known := rec.other.at(b, at); d.remembers(known) {
+			known.merge(c, d.now, d.retold)
+			if !known.marks.isProbe() {
+				rec.other.change(b, at, known)
+				return note{c: known}
+			}
+			c = known
 		}
-		c = known
 		rec.other.remove(b, at)
 	}
 	if !c.marks.isProbe() {
@@ -93,6 +96,9 @@ func (d *Detector) observe(rec *record, c contact) note {
 	d.tell(rec, c, hash)
 	return note{c: c, fresh: rec.failed.sampled(hash)}
 }
+
+// remembers: what is older than the window is forgotten, if not yet dropped.
+func (d *Detector) remembers(c contact) bool { return c.stamp().age(d.now) <= d.units.window }
 
 // again handles another flow to a target in the failed set.
 func (d *Detector) again(rec *record, at int, c contact) note {
@@ -111,26 +117,48 @@ func (d *Detector) again(rec *record, at int, c contact) note {
 // alone before touching it is the beginning of another scan.
 const retoldAfter = 5 * 60 // seconds
 
-// purge drops what is older than the window from a record that was not looked at
-// for a while. Event time may have leapt further since than stamps can tell, so
-// ages are taken at the source's latest flow, seen, before which each touch purged.
-func (d *Detector) purge(rec *record, seen uint32) {
-	rec.swept = d.second
-	latest := d.units.stamp(schema.Time(seen) * 1e9)
-	since := d.units.count(time.Duration(d.second-seen) * time.Second)
-	recent := func(c contact) bool { return c.stamp().age(latest)+since <= d.units.window }
+// outlived reports whether a record holds contacts that are older than the window
+// by more than slack. Event time may have leapt further since than stamps can
+// tell, so ages are taken at the source's latest flow, before which each touch purged.
+func (d *Detector) outlived(s *slot, slack uint32) bool {
+	latest := d.units.stamp(schema.Time(s.seen) * 1e9)
+	return s.oldest.age(latest)+d.unseen(s) > d.units.window+slack
+}
+
+// unseen is how many units ago a source was last seen.
+func (d *Detector) unseen(s *slot) uint32 {
+	return d.units.count(time.Duration(d.second-s.seen) * time.Second)
+}
+
+// purge drops what is older than the window from a record.
+func (d *Detector) purge(s *slot, rec *record) {
+	latest, since := d.units.stamp(schema.Time(s.seen)*1e9), d.unseen(s)
+	oldest := uint32(0)
+	s.oldest = latest
+	recent := func(c contact) bool {
+		age := c.stamp().age(latest)
+		if age+since > d.units.window {
+			return false
+		}
+		if age > oldest {
+			oldest, s.oldest = age, c.stamp()
+		}
+		return true
+	}
 	rec.failed.keep(&d.slab, recent)
 	rec.other.keep(&d.slab, recent)
-	if s := d.suspectOf(rec); s != nil {
-		s.blockAt = [trackCount]int{}
-		then := paneWindow{now: paneOf(latest), window: d.panes.window}
-		for _, k := range s.sketch {
-			if k != nil {
-				k.expire(&then, since>>paneShift)
-			}
+	sus := d.suspectOf(rec)
+	if sus == nil {
+		return
+	}
+	sus.blockAt = [trackCount]int{}
+	then := paneWindow{now: paneOf(latest), window: d.panes.window}
+	for _, k := range sus.sketch {
+		if k != nil {
+			k.expire(&then, since>>paneShift)
 		}
-		if rec.failed.n == 0 {
-			s.sketch = [trackCount]*sketches{}
-		}
+	}
+	if rec.failed.n == 0 {
+		sus.sketch = [trackCount]*sketches{}
 	}
 }

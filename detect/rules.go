@@ -61,28 +61,31 @@ func newRules(cfg *Config, u units) rules {
 
 // threshold returns how many distinct targets of the key of c cross at horizon h.
 func (r *rules) threshold(f family, h int, c contact, internal bool) uint64 {
-	var t uint32
-	switch f {
-	case vertical:
-		t = r.cfg.Vertical[h]
-	case horizontal:
-		if t = r.cfg.HorizontalEx[h]; internal {
-			t = r.cfg.HorizontalIn[h]
-		}
-		if slices.Contains(r.cfg.BusyPorts, c.port()) {
-			t *= r.cfg.BusyFactor
-		}
-	case block:
-		t = r.cfg.Block[h]
-	case sweep:
-		return uint64(r.cfg.Sweep[h])
-	case protocols:
-		return uint64(r.cfg.Protocols[h])
+	t := r.list(f, internal)[h]
+	if f == horizontal && slices.Contains(r.cfg.BusyPorts, c.port()) {
+		t *= r.cfg.BusyFactor
 	}
 	if c.marks.class() == classUDP {
 		t *= r.cfg.UDPFactor
 	}
 	return uint64(t)
+}
+
+// list returns the thresholds of a family, one for each horizon.
+func (r *rules) list(f family, internal bool) []uint32 {
+	switch {
+	case f == vertical:
+		return r.cfg.Vertical
+	case f == horizontal && internal:
+		return r.cfg.HorizontalIn
+	case f == horizontal:
+		return r.cfg.HorizontalEx
+	case f == block:
+		return r.cfg.Block
+	case f == sweep:
+		return r.cfg.Sweep
+	}
+	return r.cfg.Protocols
 }
 
 // faint returns how many targets of the key cross when the evidence is weak.

@@ -159,6 +159,25 @@ func TestTheWindowForgets(t *testing.T) {
 	}
 }
 
+// What is older than the window may not have been dropped yet.
+func TestATargetThatTheWindowForgotCountsAgain(t *testing.T) {
+	flows := verticalScan(19, 190*time.Second) // 19 in an hour, where 20 would be a scan
+	for at := time.Hour; at < 49*time.Hour; at += time.Minute {
+		flows = append(flows, session(target(9), target(10), 443, at))
+		if at == 40*time.Hour {
+			flows = append(flows, session(scanner, target(9), 443, at)) // it stays alive
+		}
+	}
+	for _, f := range verticalScan(19, time.Second) {
+		f.Start, f.Received = f.Start.Add(49*time.Hour+time.Minute), f.Received.Add(49*time.Hour+time.Minute)
+		flows = append(flows, f)
+	}
+	closed := finals(alertsOf(t, newDetector(t, nil), flows))
+	if len(closed) != 1 || closed[0].Ports.Count != 19 || closed[0].Window.String() != "5m" {
+		t.Errorf("%d alerts: %+v", len(closed), closed)
+	}
+}
+
 func TestASecondScanOfAnotherShapeIsItsOwnAlert(t *testing.T) {
 	flows := horizontalScan(300, 22, time.Second)
 	for i := range 100 {

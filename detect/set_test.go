@@ -108,7 +108,7 @@ func TestATableHoldsWhatAMapWould(t *testing.T) {
 		if int(tab.held) != len(want) {
 			t.Fatalf("%d held, want %d", tab.held, len(want))
 		}
-		for range tab.slots() {
+		for range tab.places {
 			if s := tab.next(); s != nil && s.key != 0 {
 				if s.word != want[s.key] {
 					t.Fatalf("passed %x, want %x", s.word, want[s.key])

@@ -32,7 +32,7 @@ func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
 	case d.mostlyInternal(m, sc.suspect):
 		return schema.High
 	}
-	for k := range m.outline.ports {
+	for k := range m.outline.eachPort {
 		if slices.Contains(wormPorts, k.port) {
 			return schema.High
 		}
@@ -65,6 +65,7 @@ func (d *Detector) SetInternal(prefixes []netip.Prefix) {
 	for _, s := range d.suspects {
 		if s != nil {
 			s.internal = d.isInternal(s.addr)
+			s.credits = credits{}
 		}
 	}
 }

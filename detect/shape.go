@@ -1,11 +1,6 @@
 package detect
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/scanhound/scanhound/schema"
-)
+import "github.com/scanhound/scanhound/schema"
 
 // shape is what a set of contacts looks like from afar.
 type shape struct {
@@ -47,49 +42,4 @@ func (s shape) untilBlock() int {
 		return want - have
 	}
 	return int(max(missing(5, s.hosts), missing(5, s.ports), missing(3*s.hosts, s.pairs), missing(3*s.ports, s.pairs), 1))
-}
-
-// outline is a shape in the making, with what the shape forgets.
-type outline struct {
-	pairs uint64
-	hosts map[uint32]uint64 // pairs on each
-	ports map[portKey]uint64
-}
-
-func newOutline() *outline {
-	return &outline{hosts: map[uint32]uint64{}, ports: map[portKey]uint64{}}
-}
-
-func (o *outline) add(c contact) {
-	o.pairs++
-	o.hosts[c.addr()]++
-	o.ports[c.portKey()]++
-}
-
-func (o *outline) shape() shape {
-	s := shape{pairs: o.pairs, hosts: uint64(len(o.hosts)), ports: uint64(len(o.ports))}
-	if o.pairs == 0 {
-		return s
-	}
-	for _, n := range o.hosts {
-		s.mostPorts = max(s.mostPorts, float64(n)/float64(o.pairs))
-	}
-	for _, n := range o.ports {
-		s.mostHosts = max(s.mostHosts, float64(n)/float64(o.pairs))
-	}
-	return s
-}
-
-// topPorts returns the ports with the most hosts; each host counts for weight.
-func (o *outline) topPorts(weight uint64) []schema.PortCount {
-	top := []schema.PortCount{}
-	for k, n := range o.ports {
-		if k.class.track() == trackPorts {
-			top = append(top, schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n * weight})
-		}
-	}
-	slices.SortFunc(top, func(a, b schema.PortCount) int {
-		return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
-	})
-	return top[:min(len(top), 10)]
 }

@@ -119,14 +119,14 @@ func (d *Detector) spill(rec *record) {
 			if shapes[track] == nil {
 				shapes[track] = newOutline()
 			}
-			shapes[track].add(c)
+			shapes[track].add(c, 0)
 		}
 	})
 	d.each(rec, func(c contact) {
 		if track := c.marks.class().track(); counted(c) {
 			k := d.sketchOf(s, track)
 			if k.mode == sketchNone {
-				k.begin(len(shapes[track].hosts), len(shapes[track].ports), c)
+				k.begin(len(shapes[track].hosts.used), len(shapes[track].ports.used), c)
 			}
 			k.add(c, c.hash(), &d.panes)
 		}

@@ -10,12 +10,13 @@ import (
 // targets: what an alert tells, and what counts beyond the sets.
 type suspect struct {
 	addr     netip.Addr
-	internal bool
-	net      bool // addr is that of an IPv6 /64
 	record   uint32
-	evidence [trackCount]evidence
+	internal bool
+	net      bool    // addr is that of an IPv6 /64
+	scans    []*scan // open ones
 	sketch   [trackCount]*sketches
-	scans    []*scan         // open ones
+	evidence [trackCount]evidence
+	credits  credits
 	blockAt  [trackCount]int // failed contacts before a block is worth looking for again
 	names    map[uint32]netip.Addr
 }
@@ -51,6 +52,7 @@ func (d *Detector) suspectOf(rec *record) *suspect {
 // suspect makes the source of a record a suspect.
 func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect {
 	s := &suspect{addr: addr, internal: d.isInternal(addr), record: index}
+	s.credits.lend(&d.rules, uint32(rec.failed.n), s.internal)
 	if n := len(d.freeSuspects); n > 0 {
 		rec.suspect = d.freeSuspects[n-1]
 		d.freeSuspects = d.freeSuspects[:n-1]
@@ -109,22 +111,19 @@ func (s *suspect) name(a netip.Addr) {
 }
 
 // target is the address of a contact; the zero Addr where it is not remembered.
-func (s *suspect) target(c contact) netip.Addr {
+func (s *suspect) target(c contact) netip.Addr { return s.addrOf(c.addr()) }
+
+// addrOf is the address that a contact holds in 32 bits.
+func (s *suspect) addrOf(short uint32) netip.Addr {
 	if s.addr.Is4() || s.addr.Is4In6() {
-		a := c.addr()
-		return netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
+		return netip.AddrFrom4([4]byte{byte(short >> 24), byte(short >> 16), byte(short >> 8), byte(short)})
 	}
-	return s.names[c.addr()]
+	return s.names[short]
 }
 
-// covered: an open scan already tells of c.
-func (s *suspect) covered(c contact) bool {
-	for _, sc := range s.scans {
-		if sc.covers(c) {
-			return true
-		}
-	}
-	return false
+// knows reports whether the address that a contact holds in 32 bits can be told.
+func (s *suspect) knows(short uint32) bool {
+	return s.addr.Is4() || s.addr.Is4In6() || s.names[short].IsValid()
 }
 
 // session returns where a scanner got in: a session over TCP or SCTP in which it

@@ -13,6 +13,7 @@ import (
 type table struct {
 	segments [1 << segmentBits]segment
 	held     uint64
+	places   int    // taken and free
 	hand     cursor // of the sweep and of eviction
 }
 
@@ -32,8 +33,10 @@ type slot struct {
 	key  uint64 // see keyOf; 0 is free
 	word uint64 // of the one contact, or the index of the record
 	seen uint32 // second of the latest flow, Unix time
-	one  marks  // of the one contact; 0: word is a record
-	bits slotBits
+
+	oldest stamp // of the record: no contact is older
+	one    marks // of the one contact; 0: word is a record
+	bits   slotBits
 }
 
 type slotBits uint8
@@ -85,7 +88,9 @@ func (t *table) add(key uint64) *slot {
 	seg, place := home(key)
 	s := &t.segments[seg]
 	if 4*(s.used+1) > 3*len(s.slots) {
+		t.places -= len(s.slots)
 		s.grow()
+		t.places += len(s.slots)
 	}
 	s.used++
 	t.held++
@@ -173,14 +178,6 @@ func (t *table) dropLast() {
 	t.remove(t.hand.seg, t.hand.place)
 }
 
-// slots is the number of places, taken and free.
-func (t *table) slots() (n int) {
-	for i := range t.segments {
-		n += len(t.segments[i].slots)
-	}
-	return n
-}
-
 const slotSize = 24 // bytes
 
-func (t *table) bytes() uint64 { return uint64(t.slots()) * slotSize }
+func (t *table) bytes() uint64 { return uint64(t.places) * slotSize }

@@ -3,55 +3,69 @@ package detect
 import "github.com/scanhound/scanhound/schema"
 
 // A lookup in a table of hundreds of megabytes waits some 100 ns for memory, and
-// the record and the block behind it as long again. Waits that do not depend on
-// each other overlap: so what a group of flows will need is touched first, all
-// slots, then all records, then all blocks.
+// the record, the block and the suspect behind it as long again. Waits that do not
+// depend on each other overlap: so what a group of flows will need is touched
+// first, all slots, then all records, then all that these point to.
 
 // group is how many flows are warmed at once: enough to keep the memory busy,
 // few enough to stay in the first cache.
-const group = 16
+const group = 32
 
-// warm touches what counting the flows will need. It changes nothing that counts.
+// warmFrom is the number of sources up to which the state fits the caches.
+const warmFrom = 20_000
+
+// lookup is where a flow will look.
+type lookup struct {
+	key  uint64  // of its source
+	c    contact // see targetOf
+	hash uint64  // of the contact
+}
+
+// warm finds out where flows will look, and touches it. It changes nothing that counts.
 func (d *Detector) warm(flows []schema.Flow) {
+	for i := range flows {
+		f := &flows[i]
+		l := lookup{key: keyOf(f.Src.Addr), c: targetOf(f)}
+		l.hash = l.c.hash()
+		d.lookups[i] = l
+	}
 	if d.table.held < warmFrom {
 		return
 	}
-	var keys [group]uint64
-	var found [group]*slot
 	sum := uint64(0)
 	for i := range flows {
-		keys[i] = keyOf(flows[i].Src.Addr)
-		seg, place := home(keys[i])
+		seg, place := home(d.lookups[i].key)
 		if slots := d.table.segments[seg].slots; len(slots) > 0 {
 			sum += slots[place&uint64(len(slots)-1)].key
 		}
+		sum += d.targets.touch(d.lookups[i].hash)
 	}
+	var found [group]*record
 	for i := range flows {
-		if s := d.table.find(keys[i]); s != nil && s.bits&slotRecord != 0 {
-			found[i] = s
-			sum += uint64(d.records.at(uint32(s.word)).failed.n)
+		if s := d.table.find(d.lookups[i].key); s != nil && s.bits&slotRecord != 0 {
+			found[i] = d.records.at(uint32(s.word))
+			sum += uint64(found[i].failed.n)
 		}
 	}
 	for i := range flows {
-		if found[i] != nil {
-			rec := d.records.at(uint32(found[i].word))
-			sum += d.touchSet(&rec.failed, &flows[i]) + d.touchSet(&rec.other, &flows[i])
+		if rec := found[i]; rec != nil {
+			sum += d.touchSet(&rec.failed, d.lookups[i].hash) + d.touchSet(&rec.other, d.lookups[i].hash)
+			if s := d.suspectOf(rec); s != nil {
+				sum += uint64(s.record) + s.evidence[trackPorts].flows
+			}
 		}
 	}
 	d.warmed = sum
 }
 
-// warmFrom is the number of sources up to which the state fits the caches.
-const warmFrom = 20_000
-
-func (d *Detector) touchSet(s *set, f *schema.Flow) uint64 {
+func (d *Detector) touchSet(s *set, hash uint64) uint64 {
 	if s.size == 0 {
 		return 0
 	}
-	words, _ := d.slab.block(s.block, s.size)
+	words, marks := d.slab.block(s.block, s.size)
 	if s.size <= denseSize {
-		return words[0]
+		return words[0] + uint64(marks[0])
 	}
-	h := contactOf(f, touched, 0).hash()
-	return words[h&uint64(len(words)-1)]
+	at := hash & uint64(len(words)-1)
+	return words[at] + uint64(marks[at])
 }

@@ -32,6 +32,7 @@ func TestTheWorkloadsScannersAreAllFoundAndNobodyElse(t *testing.T) {
 		hundred := []uint32{100, 100, 100, 100}
 		c.Vertical, c.HorizontalIn, c.HorizontalEx, c.Block = hundred, hundred, hundred, hundred
 		c.UDPFactor, c.BusyFactor = 1, 1
+		c.Memory = 4 << 30 // one partition has them all
 	})
 	p := detect.NewPairing(1<<16, detect.ServicePorts[:])
 	found := map[netip.Addr]schema.Alert{}

@@ -1,0 +1,81 @@
+package detect
+
+import (
+	"math"
+
+	"github.com/axiomhq/hyperloglog"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// count returns the distinct hashes of the last panes panes.
+func (d *distinct) count(w *paneWindow, panes uint16) schema.Count {
+	if d.regs == nil {
+		n := uint64(0)
+		for _, h := range d.few {
+			if w.age(h.pane) <= panes {
+				n++
+			}
+		}
+		return schema.Count{Count: n, Exact: true}
+	}
+	n := d.regs.estimate(w, panes)
+	return schema.Count{Count: n, Stderr: math.Ceil(float64(n)*stderrShare*10) / 10}
+}
+
+// estimate is what axiomhq's sketch of the same registers says, to the digit, in
+// a fiftieth of the time: it takes half a millisecond for its powers of two and
+// its feeding, and a scan is measured each time that it has grown.
+//
+// Both are LogLog-Beta of Qin, Kim and Tung (2016): the number of registers of
+// each rank is all that it takes.
+func (r *registers) estimate(w *paneWindow, panes uint16) uint64 {
+	var ranks [64 - precision + 2]uint32
+	for i := range 1 << precision {
+		ranks[r.rank(i, w, panes)]++
+	}
+	const m = 1 << precision
+	sum := 0.0
+	for rank, n := range ranks {
+		sum += float64(n) * math.Ldexp(1, -rank)
+	}
+	empty := float64(ranks[0])
+	alpha := 0.7213 / (1 + 1.079/m)
+	return uint64(alpha*m*(m-empty)/(sum+beta14(empty)) + 0.5)
+}
+
+// beta14 is the paper's correction for 2^14 registers of which some are empty.
+func beta14(empty float64) float64 {
+	powers := [...]float64{
+		0.00978811941207509, 0.185796293324165, 0.203015527328432, -0.116710521803686,
+		0.0431106699492820, -0.00599583540511831, 0.000449704299509437,
+	}
+	z := math.Log(empty + 1)
+	beta, power := -0.371009760230692*empty, 1.0
+	for _, p := range powers {
+		power *= z
+		beta += p * power
+	}
+	return beta
+}
+
+// sketch is axiomhq's sketch of the last panes panes, for whoever merges what
+// several sources touched. It is fed one made-up hash for each register, and must
+// be the dense form: the sparse one would count the registers instead.
+func (d *distinct) sketch(w *paneWindow, panes uint16) *hyperloglog.Sketch {
+	sketch := hyperloglog.NewNoSparse()
+	for _, h := range d.few {
+		if w.age(h.pane) <= panes {
+			sketch.InsertHash(h.hash)
+		}
+	}
+	if d.regs == nil {
+		return sketch
+	}
+	for i := range 1 << precision {
+		if rank := d.regs.rank(i, w, panes); rank > 0 {
+			sketch.InsertHash(hashOfRank(uint64(i), rank))
+		}
+	}
+	return sketch
+}

@@ -1,0 +1,134 @@
+package detect
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/scanhound/scanhound/schema"
+)
+
+// outline is a shape in the making, with what the shape forgets: how many pairs
+// lie on each host and on each port. A Detector has one that it fills again and
+// again, so that measuring a scan allocates nothing.
+type outline struct {
+	pairs        uint64
+	hosts, ports counter
+}
+
+func newOutline() *outline { return &outline{hosts: newCounter(), ports: newCounter()} }
+
+func (o *outline) reset() {
+	o.pairs = 0
+	o.hosts.reset()
+	o.ports.reset()
+}
+
+// add counts c, the age of which orders the hosts by when they were first seen.
+func (o *outline) add(c contact, age uint32) {
+	o.pairs++
+	o.hosts.add(c.addr(), age)
+	o.ports.add(uint32(c.port())|uint32(c.marks.class())<<16, age)
+}
+
+func (o *outline) shape() shape {
+	s := shape{pairs: o.pairs, hosts: uint64(len(o.hosts.used)), ports: uint64(len(o.ports.used))}
+	if o.pairs > 0 {
+		s.mostPorts = float64(o.hosts.most()) / float64(o.pairs)
+		s.mostHosts = float64(o.ports.most()) / float64(o.pairs)
+	}
+	return s
+}
+
+// eachPort yields every port with the number of its hosts, in no order.
+func (o *outline) eachPort(yield func(portKey, uint64) bool) {
+	for e := range o.ports.all {
+		if !yield(portKey{uint16(e.key), class(e.key >> 16)}, uint64(e.n)) {
+			return
+		}
+	}
+}
+
+// topTen is how many of the busiest an alert tells of.
+const topTen = 10
+
+// topPorts returns the ports with the most hosts; each host counts for weight.
+func (o *outline) topPorts(weight uint64) []schema.PortCount {
+	top := make([]schema.PortCount, 0, topTen+1)
+	for k, n := range o.eachPort {
+		if k.class.track() != trackPorts || len(top) == topTen && n*weight < top[topTen-1].Hosts {
+			continue
+		}
+		p := schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n * weight}
+		at, _ := slices.BinarySearchFunc(top, p, func(a, b schema.PortCount) int {
+			return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
+		})
+		top = slices.Insert(top, at, p)
+		top = top[:min(len(top), topTen)]
+	}
+	return top
+}
+
+// counter counts keys: an open-addressing table that is emptied by what was used.
+type counter struct {
+	slots []counted
+	used  []uint16
+}
+
+type counted struct {
+	key  uint32
+	n    uint32 // 0: free
+	age  uint32 // of the oldest contact of the key
+	rest uint32 // keeps a slot a power of two
+}
+
+// counterSlots is more than twice the contacts that a source's two sets can hold.
+const counterSlots = 1 << (largest + 2)
+
+func newCounter() counter { return counter{slots: make([]counted, counterSlots)} }
+
+func (k *counter) add(key, age uint32) {
+	const mask = counterSlots - 1
+	i := uint32(hashHost(key)) & mask
+	for k.slots[i].n != 0 && k.slots[i].key != key {
+		i = (i + 1) & mask
+	}
+	s := &k.slots[i]
+	if s.n == 0 {
+		s.key, s.age = key, age
+		k.used = append(k.used, uint16(i))
+	}
+	s.n++
+	s.age = max(s.age, age)
+}
+
+func (k *counter) has(key uint32) bool {
+	const mask = counterSlots - 1
+	i := uint32(hashHost(key)) & mask
+	for k.slots[i].n != 0 && k.slots[i].key != key {
+		i = (i + 1) & mask
+	}
+	return k.slots[i].n != 0
+}
+
+// all yields what was counted, in no order.
+func (k *counter) all(yield func(counted) bool) {
+	for _, i := range k.used {
+		if !yield(k.slots[i]) {
+			return
+		}
+	}
+}
+
+func (k *counter) most() (n uint32) {
+	for _, i := range k.used {
+		n = max(n, k.slots[i].n)
+	}
+	return n
+}
+
+func (k *counter) reset() {
+	for _, i := range k.used {
+		k.slots[i] = counted{}
+	}
+	k.used = k.used[:0]
+}
