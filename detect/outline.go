@@ -75,10 +75,9 @@ type counter struct {
 }
 
 type counted struct {
-	key  uint32
-	n    uint32 // 0: free
-	age  uint32 // of the oldest contact of the key
-	rest uint32 // keeps a slot a power of two
+	key uint32
+	n   uint32 // 0: free
+	age uint32 // of the oldest contact of the key
 }
 
 // counterSlots is more than twice the contacts that a source's two sets can hold.
@@ -99,15 +98,6 @@ func (k *counter) add(key, age uint32) {
 	}
 	s.n++
 	s.age = max(s.age, age)
-}
-
-func (k *counter) has(key uint32) bool {
-	const mask = counterSlots - 1
-	i := uint32(hashHost(key)) & mask
-	for k.slots[i].n != 0 && k.slots[i].key != key {
-		i = (i + 1) & mask
-	}
-	return k.slots[i].n != 0
 }
 
 // all yields what was counted, in no order.

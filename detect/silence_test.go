@@ -239,35 +239,3 @@ func TestAFutureOrAncientClockIsCountedAndMovesNothing(t *testing.T) {
 	}
 	checkSum(t, d)
 }
-
-func TestAFloodOfSpoofedSourcesHidesNoScannerAndKeepsTheBudget(t *testing.T) {
-	const budget = 4 << 20
-	d := newDetector(t, func(c *detect.Config) { c.Memory = budget })
-	d.Observe(verticalScan(60, time.Second), 0)
-	second := netip.MustParseAddr("198.51.100.99")
-	for i := range 1_000_000 {
-		src := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
-		after := time.Minute + time.Duration(i)*time.Millisecond
-		d.Observe([]schema.Flow{syn(src, target(i%9), 80, after)}, 0)
-		if i%10_000 == 0 { // 100 ports in the middle of it
-			d.Observe([]schema.Flow{syn(second, target(1), uint16(1+i/10_000), after)}, 0)
-		}
-		if i%100_000 == 0 {
-			if s := d.Stats(); s.Bytes > budget*11/10 {
-				t.Fatalf("%d bytes of %d after %d sources", s.Bytes, budget, i)
-			}
-		}
-	}
-	s := d.Stats()
-	if s.Waiting == 0 || s.Sources < 20_000 {
-		t.Errorf("%+v", s)
-	}
-	found := map[netip.Addr]uint64{}
-	for _, a := range d.Finish("end") {
-		found[a.Source] = a.Ports.Count
-	}
-	if len(found) != 2 || found[scanner] != 60 || found[second] < 90 {
-		t.Errorf("found %v", found)
-	}
-	checkSum(t, d)
-}
