@@ -67,7 +67,7 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 	if n.fresh && rec.since == 0 {
 		rec.since = second
 	}
-	if rec.suspect != 0 || rec.failed.n >= suspicious {
+	if rec.suspect != 0 || int(rec.failed.n) >= min(suspicious, d.rules.smallest) {
 		d.examine(g, rec, index, &n)
 	}
 	return placed

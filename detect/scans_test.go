@@ -126,6 +126,25 @@ func TestOneFewerThanTheThresholdIsSilent(t *testing.T) {
 	}
 }
 
+func TestAThresholdOfAFewTargetsFiresAtThatMany(t *testing.T) {
+	for want := 2; want <= 8; want++ {
+		d := newDetector(t, func(c *detect.Config) { c.Vertical = []uint32{uint32(want), 20, 30, 40} })
+		for i, f := range verticalScan(10, time.Second) {
+			alerts := d.Observe([]schema.Flow{f}, int64(i))
+			if len(alerts) == 0 {
+				continue
+			}
+			if i+1 != want || alerts[0].Pairs.Count != uint64(want) {
+				t.Errorf("a threshold of %d ports fired at port %d with %v pairs", want, i+1, alerts[0].Pairs)
+			}
+			break
+		}
+		if d.Stats().Opened != 1 {
+			t.Errorf("a threshold of %d ports opened %d alerts", want, d.Stats().Opened)
+		}
+	}
+}
+
 func TestALargeScanIsCountedWithinTheErrorOfItsSketch(t *testing.T) {
 	for _, hosts := range []int{1025, 3000, 12007, 60000} {
 		alerts := alertsOf(t, newDetector(t, nil), horizontalScan(hosts, 23, 40*time.Millisecond))

@@ -21,7 +21,8 @@ type suspect struct {
 	names    map[uint32]netip.Addr
 }
 
-// suspicious is how many failed targets make a suspect: less than any rule wants.
+// suspicious is how many failed targets make a suspect: less than any rule wants
+// by default. A smaller threshold makes suspects of what reaches it.
 const suspicious = 6
 
 // trackKind separates what is counted by different rules.
