@@ -97,8 +97,8 @@ func tcpProbe(f *schema.Flow, knowsFlags bool) outcome {
 	case 0:
 		return nullOutcome(f, knowsFlags)
 	case schema.SYN:
-		if n <= maxProbePackets && f.Src.Bytes <= n*maxProbeSize {
-			return failed
+		if n <= maxSilent || n <= maxProbePackets && f.Src.Bytes <= n*maxProbeSize {
+			return failed // so few packets are no session, and padding buys a scanner nothing
 		}
 		return touched
 	case schema.SYN | schema.RST:
