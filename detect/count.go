@@ -104,7 +104,7 @@ func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 	if s == nil {
 		s = d.suspect(rec, index, g.source)
 		s.net = g.source != g.f.Src.Addr
-		d.recall(rec, s, n.c, g.o)
+		d.recall(rec, s, n.c, g)
 	}
 	track := n.c.marks.class().track()
 	if g.o.isProbe() || g.o&touched != 0 || n.probed {

@@ -27,7 +27,7 @@ type Detector struct {
 	door     doorkeeper
 	targets  targets
 	nets     map[uint64]*net64
-	sketched uint64 // bytes of sketches, nearly: see weigh
+	sketched uint64 // bytes of sketches and footprints, nearly: see weigh
 
 	suspects     []*suspect
 	freeSuspects []uint32
@@ -42,8 +42,7 @@ type Detector struct {
 	exceptions []Exception
 	hidden     []uint64 // flows, by exception
 
-	outline *outline  // scratch of measuring
-	scratch []contact // likewise
+	scratch scratch
 
 	alerts []schema.Alert
 	stats  Stats
@@ -71,7 +70,7 @@ func New(cfg Config) (*Detector, error) {
 		flags: map[netip.Addr]bool{},
 		nets:  map[uint64]*net64{},
 
-		outline: newOutline(),
+		scratch: newScratch(),
 	}
 	d.rules = newRules(&d.cfg, d.units)
 	d.windowSeconds = uint32(cfg.Window / time.Second)
@@ -179,7 +178,7 @@ func (d *Detector) tick() {
 // are added as they come; that they grow and go is found out then.
 const weighEvery = 60
 
-// weigh adds up what the sketches take.
+// weigh adds up what the sketches and footprints take.
 func (d *Detector) weigh() {
 	d.sketched = 0
 	for _, s := range d.suspects {
@@ -191,5 +190,6 @@ func (d *Detector) weigh() {
 				d.sketched += k.bytes()
 			}
 		}
+		d.sketched += s.footprints()
 	}
 }

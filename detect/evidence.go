@@ -10,12 +10,15 @@ import (
 // evidence is what a track's flows add up to since its last alert closed.
 type evidence struct {
 	flows, packets, bytes uint64
+	scaled                uint64 // packets times each flow's sampling rate
 
 	first, last             schema.Time
 	firstOffset, lastOffset int64
 
 	outcomes  [len(outcomeNames)]uint32
 	oriented  [5]uint32 // by schema.Orientation
+	flags     flagCounts
+	pace      pace
 	ports     [4]sourcePort
 	exporters []netip.Addr // at most maxExporters
 	sampling  uint32
@@ -37,6 +40,7 @@ func (e *evidence) add(f *schema.Flow, t schema.Time, o outcome, offset int64) {
 	e.flows++
 	e.packets += f.Src.Packets
 	e.bytes += f.Src.Bytes
+	e.scaled += f.Src.Packets * uint64(max(f.Exporter.Sampling, 1))
 	e.first, e.last = min(e.first, t), max(e.last, t)
 	e.lastOffset = offset
 	for i := range e.outcomes {
@@ -45,6 +49,8 @@ func (e *evidence) add(f *schema.Flow, t schema.Time, o outcome, offset int64) {
 		}
 	}
 	e.oriented[f.Orientation]++
+	e.flags.add(f)
+	e.pace.add(t)
 	e.sampling = max(e.sampling, f.Exporter.Sampling)
 	if schema.HasPorts(f.Proto) {
 		e.sourcePort(f.Src.Port)

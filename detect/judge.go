@@ -201,13 +201,13 @@ func (d *Detector) isBlock(rec *record, s *suspect, h int, at stamp) bool {
 
 // failedShape is the shape of what failed within a time and was not yet told of.
 func (d *Detector) failedShape(rec *record, track trackKind, within func(contact) bool) shape {
-	d.outline.reset()
+	d.scratch.outline.reset()
 	for _, c := range rec.failed.all(&d.slab) {
 		if c.marks&markTold == 0 && c.marks.class().track() == track && within(c) {
-			d.outline.add(c, 0)
+			d.scratch.outline.add(c)
 		}
 	}
-	return d.outline.shape()
+	return d.scratch.outline.shape()
 }
 
 func always(contact) bool { return true }

@@ -30,6 +30,7 @@ func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, sess
 		covered = true
 		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
 		sc.said.settled = false
+		sc.trace(c)
 		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
 			sc.sessions = append(sc.sessions, *session)
 			d.say(sc, schema.Update, reasonSession(session))
@@ -125,9 +126,13 @@ func (d *Detector) close(sc *scan, reason string) {
 	d.stats.Closed++
 	s := sc.suspect
 	rec := d.records.at(s.record)
+	told := uint64(0)
 	for _, set := range []*set{&rec.failed, &rec.other} {
 		for at, c := range set.all(&d.slab) {
 			if sc.covers(c) {
+				if c.marks&(markTold|markAnswered) == 0 {
+					told += set.weight()
+				}
 				c.marks |= markTold
 				set.change(&d.slab, at, c)
 			}
@@ -136,11 +141,14 @@ func (d *Detector) close(sc *scan, reason string) {
 	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
 	d.open = slices.DeleteFunc(d.open, func(o openScan) bool { return o.scan == sc })
 	rec.since = 0
+	k := s.sketch[sc.track]
 	if len(s.open(sc.track)) == 0 {
 		s.evidence[sc.track] = evidence{}
-		if s.sketch[sc.track] != nil {
+		if k != nil {
 			s.sketch[sc.track] = new(sketches)
 		}
+	} else if k != nil {
+		k.told += told
 	}
 }
 

@@ -8,7 +8,7 @@ import "github.com/scanhound/scanhound/schema"
 // stays, and so, while anything weaker is left, does one with growing evidence.
 
 // suspectSize is what a suspect takes beside its sketches, roughly.
-const suspectSize = 1200 // bytes
+const suspectSize = 1000 // bytes
 
 // used is what the state takes; sketches are counted as they are made.
 func (d *Detector) used() uint64 {

@@ -23,11 +23,10 @@ func (o *outline) reset() {
 	o.ports.reset()
 }
 
-// add counts c, the age of which orders the hosts by when they were first seen.
-func (o *outline) add(c contact, age uint32) {
+func (o *outline) add(c contact) {
 	o.pairs++
-	o.hosts.add(c.addr(), age)
-	o.ports.add(uint32(c.port())|uint32(c.marks.class())<<16, age)
+	o.hosts.add(c.addr())
+	o.ports.add(uint32(c.port()) | uint32(c.marks.class())<<16)
 }
 
 func (o *outline) shape() shape {
@@ -48,25 +47,34 @@ func (o *outline) eachPort(yield func(portKey, uint64) bool) {
 	}
 }
 
-// topTen is how many of the busiest an alert tells of.
-const topTen = 10
-
-// topPorts returns the ports with the most hosts; each host counts for weight.
-func (o *outline) topPorts(weight uint64) []schema.PortCount {
-	top := make([]schema.PortCount, 0, topTen+1)
+// topPorts returns the ports with the most hosts, in proportion to how many pairs
+// and hosts there are.
+func (o *outline) topPorts(pairs, hosts uint64) []schema.PortCount {
+	top := make([]schema.PortCount, 0, listedPorts+1)
 	for k, n := range o.eachPort {
-		if k.class.track() != trackPorts || len(top) == topTen && n*weight < top[topTen-1].Hosts {
+		n = min((n*pairs+o.pairs/2)/o.pairs, hosts)
+		if k.class.track() != trackPorts || len(top) == listedPorts && n < top[listedPorts-1].Hosts {
 			continue
 		}
-		p := schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n * weight}
+		p := schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n}
 		at, _ := slices.BinarySearchFunc(top, p, func(a, b schema.PortCount) int {
 			return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 		})
 		top = slices.Insert(top, at, p)
-		top = top[:min(len(top), topTen)]
+		top = top[:min(len(top), listedPorts)]
 	}
 	return top
 }
+
+// scratch is what measuring fills again and again.
+type scratch struct {
+	outline  *outline
+	contacts []contact
+	hosts    []uint32
+	met      counter
+}
+
+func newScratch() scratch { return scratch{outline: newOutline(), met: newCounter()} }
 
 // counter counts keys: an open-addressing table that is emptied by what was used.
 type counter struct {
@@ -77,7 +85,6 @@ type counter struct {
 type counted struct {
 	key uint32
 	n   uint32 // 0: free
-	age uint32 // of the oldest contact of the key
 }
 
 // counterSlots is more than twice the contacts that a source's two sets can hold.
@@ -85,7 +92,8 @@ const counterSlots = 1 << (largest + 2)
 
 func newCounter() counter { return counter{slots: make([]counted, counterSlots)} }
 
-func (k *counter) add(key, age uint32) {
+// add counts key, and returns how often it was counted so far.
+func (k *counter) add(key uint32) uint32 {
 	const mask = counterSlots - 1
 	i := uint32(hashHost(key)) & mask
 	for k.slots[i].n != 0 && k.slots[i].key != key {
@@ -93,11 +101,11 @@ func (k *counter) add(key, age uint32) {
 	}
 	s := &k.slots[i]
 	if s.n == 0 {
-		s.key, s.age = key, age
+		s.key = key
 		k.used = append(k.used, uint16(i))
 	}
 	s.n++
-	s.age = max(s.age, age)
+	return s.n
 }
 
 // all yields what was counted, in no order.

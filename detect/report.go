@@ -10,23 +10,35 @@ import (
 )
 
 // measured is what a scan has touched over the window that ends with its last
-// contact: what closes it may come much later.
+// contact: what closes it may come much later. What it points to is scratch, until
+// the next measuring.
 type measured struct {
 	scale    schema.Scale
 	shape    shape
 	contacts []contact // of the scan, or of a sample of it, in no order
-	outline  *outline  // of these; both are the Detector's own, until the next measuring
+	outline  *outline  // of these
+	hosts    []uint32  // of these, by time; only when an alert is said
 	weight   uint64
+
+	everything uint64 // contacts that the sketches have, in scope or not
+	outside    uint64 // those that are not
 }
 
 // measure counts. It takes a pass over the track's sets, and some 20 us for each
 // count that is an estimate.
 func (sc *scan) measure(d *Detector) measured {
+	m := sc.gather(d)
+	m.shape = m.outline.shape()
+	m.count(sc, paneWindow{now: paneOf(d.units.stamp(sc.last)), window: d.panes.window}, sc.last.Add(-d.cfg.Window))
+	return m
+}
+
+// gather takes what the sets hold of the scan.
+func (sc *scan) gather(d *Detector) measured {
 	rec := d.records.at(sc.suspect.record)
 	end := d.units.stamp(sc.last)
-	d.outline.reset()
-	m := measured{contacts: d.scratch[:0], outline: d.outline, weight: rec.failed.weight()}
-	var everything uint64
+	d.scratch.outline.reset()
+	m := measured{contacts: d.scratch.contacts[:0], outline: d.scratch.outline, weight: rec.failed.weight()}
 	for _, set := range []*set{&rec.failed, &rec.other} {
 		if set == &rec.other && set.level != rec.failed.level {
 			continue // samples of different depth do not add up; the sketches have it
@@ -37,38 +49,53 @@ func (sc *scan) measure(d *Detector) measured {
 			}
 			counted := c.marks&markAnswered == 0
 			if counted {
-				everything++
+				m.everything++
 			}
-			if sc.scope.has(c) && (counted || !sc.scope.all) {
+			switch {
+			case sc.scope.has(c) && (counted || !sc.scope.all):
 				m.contacts = append(m.contacts, c)
-				m.outline.add(c, c.stamp().age(d.now))
+				m.outline.add(c)
+			case counted:
+				m.outside++
 			}
 		}
 	}
-	d.scratch = m.contacts
-	m.shape = m.outline.shape()
-	m.count(sc, paneWindow{now: paneOf(end), window: d.panes.window}, everything)
+	if k := sc.suspect.sketch[sc.track]; k != nil {
+		m.everything += k.told / m.weight
+		m.outside += k.told / m.weight
+	}
+	d.scratch.contacts = m.contacts
 	return m
 }
 
-// count fills in the scale: from the sets where they are complete, else from
-// the sketches, in proportion to the share of the sample that is in scope.
-func (m *measured) count(sc *scan, w paneWindow, everything uint64) {
+// count fills in the scale: from the sets where they are complete, else from the
+// footprint as far as it tells, else from the sketches, in proportion to the share
+// of the sample that is in scope. The window begins at since and ends with w.
+func (m *measured) count(sc *scan, w paneWindow, since schema.Time) {
 	e, sketch := sc.evidence(), sc.suspect.sketch[sc.track]
-	m.scale = schema.Scale{Flows: e.flows, Packets: e.packets, Bytes: e.bytes}
+	m.scale = schema.Scale{Flows: e.flows, Packets: e.packets, Scaled: e.scaled, Bytes: e.bytes}
+	n := &m.scale
 	if m.weight == 1 || sketch == nil {
-		m.scale.Pairs = schema.Count{Count: m.shape.pairs, Exact: true}
-		m.scale.Hosts = schema.Count{Count: m.shape.hosts, Exact: true}
-		m.scale.Ports = schema.Count{Count: m.shape.ports, Exact: true}
+		n.Pairs = schema.Count{Count: m.shape.pairs, Exact: true}
+		n.Hosts = schema.Count{Count: m.shape.hosts, Exact: true}
+		n.Ports = schema.Count{Count: m.shape.ports, Exact: true}
 	} else {
-		share := float64(m.shape.pairs) / float64(max(everything, 1))
-		m.scale.Pairs = scaled(sketch.counted().count(&w, w.window), share)
-		m.scale.Hosts = within(sketch.hosts.count(&w, w.window), share, m.shape.hosts, m.scale.Pairs)
-		m.scale.Ports = within(sketch.ports.count(&w, w.window), share, m.shape.ports, m.scale.Pairs)
-		m.shape.pairs, m.shape.hosts, m.shape.ports = m.scale.Pairs.Count, m.scale.Hosts.Count, m.scale.Ports.Count
+		n.Hosts, n.Ports, n.Pairs = sc.footprint.counts(since)
+		share := float64(m.shape.pairs) / float64(max(m.everything, 1))
+		if !n.Pairs.Exact {
+			n.Pairs = scaled(sketch.counted().count(&w, w.window), share)
+			n.Pairs.Count = max(n.Pairs.Count, n.Hosts.Count, n.Ports.Count)
+		}
+		if !n.Hosts.Exact {
+			n.Hosts = within(sketch.hosts.count(&w, w.window), share, m.shape.hosts, n.Pairs)
+		}
+		if !n.Ports.Exact {
+			n.Ports = within(sketch.ports.count(&w, w.window), share, m.shape.ports, n.Pairs)
+		}
+		m.shape.pairs, m.shape.hosts, m.shape.ports = n.Pairs.Count, n.Hosts.Count, n.Ports.Count
 	}
 	if sc.track != trackPorts {
-		m.scale.Ports = schema.Count{Exact: true}
+		n.Ports = schema.Count{Exact: true}
 	}
 }
 
@@ -120,10 +147,12 @@ func (m *measured) kind(sc *scan) schema.Kind {
 // say appends the next revision of sc to what Observe returns.
 func (d *Detector) say(sc *scan, state schema.State, reason string) {
 	m := sc.measure(d)
+	d.byTime(m.contacts)
+	m.hosts = d.hostsOf(sc.suspect, m.contacts)
 	e, x := sc.evidence(), &sc.crossing
 	sc.revision++
 	if state == schema.Open && len(m.contacts) > 0 {
-		sc.first = min(sc.first, max(d.units.timeOf(d.oldest(m.contacts), sc.last), e.first))
+		sc.first = min(sc.first, max(d.units.timeOf(m.contacts[0].stamp(), sc.last), e.first))
 	}
 	window := schema.Duration(cmp.Or(horizons[x.horizon], d.cfg.Window))
 	a := schema.Alert{
@@ -134,19 +163,12 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 			Rule: x.family.String(), Window: window, Threshold: uint32(x.threshold),
 			Confidence: e.confidence(), Orientation: e.orientation().String(),
 		},
-		Scale: m.scale,
-		Evidence: schema.Evidence{
-			Targets: m.outline.targets(sc.suspect), TopPorts: m.outline.topPorts(m.weight), SourcePorts: e.commonPorts(),
-			Outcomes: e.outcomeCounts(), Exporters: slices.Clone(e.exporters),
-			Answered: slices.Clone(sc.sessions),
-		},
-		Origin: schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
+		Scale:    m.scale,
+		Evidence: d.shown(sc, &m),
+		Origin:   schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
 	}
 	if sc.suspect.net {
 		a.Prefix = 64
-	}
-	if e.sampling > 1 {
-		a.Sampling = e.sampling
 	}
 	a.Severity = d.severity(sc, &m, a.Confidence)
 	a.MITRE = d.technique(sc)
@@ -155,6 +177,21 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 	sc.said.again = size + (jump-1)*sc.said.pairs
 	d.stats.Revisions++
 	d.alerts = append(d.alerts, a)
+}
+
+// shown is the evidence that a revision tells.
+func (d *Detector) shown(sc *scan, m *measured) schema.Evidence {
+	e := sc.evidence()
+	shown := schema.Evidence{
+		Targets: m.targets(sc), TopPorts: m.outline.topPorts(m.scale.Pairs.Count, m.scale.Hosts.Count), SourcePorts: e.commonPorts(),
+		Footprint: d.footprintOf(sc, m).tell(sc.suspect), Coverage: d.coverage(sc, m),
+		Outcomes: e.outcomeCounts(), Flags: e.flags.counts(), Peak: e.pace.peak,
+		Exporters: slices.Clone(e.exporters), Answered: slices.Clone(sc.sessions),
+	}
+	if e.sampling > 1 {
+		shown.Sampling = e.sampling
+	}
+	return shown
 }
 
 func reasonCrossed(x *crossing) string {

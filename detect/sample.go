@@ -5,78 +5,87 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/scanhound/scanhound/schema"
 )
 
-// Samples of targets: so many of the first, of the last, and of the rest.
+// A sample of targets: so many of the first, of the last, and of the rest.
 const (
 	endTargets  = 5
 	someTargets = 10
 )
 
-// targets is a sample of the hosts that is the same on every replay: the first,
-// the last, and those of the rest whose hash is smallest.
-func (o *outline) targets(s *suspect) []netip.Addr {
-	first := nearest{size: endTargets}
-	last := nearest{size: endTargets}
-	count := 0
-	for h := range o.hosts.all {
-		if !s.knows(h.key) {
-			continue
-		}
-		count++
-		order := uint64(h.age)<<32 | uint64(^h.key) // older first, then by address
-		first.add(^order, h.key)
-		last.add(order, h.key)
+// targets is a sample that is the same on every replay: the first, those of the
+// rest that the alert's id picks at random, and the last.
+func (m *measured) targets(sc *scan) []netip.Addr {
+	first := m.hosts[:min(len(m.hosts), endTargets)]
+	last := m.hosts[max(len(m.hosts)-endTargets, len(first)):]
+	if f := sc.footprint; f != nil { // the set, a sample, knows the ends no more
+		first, last = f.first, f.last
 	}
-	rest := nearest{size: min(someTargets, max(count-2*endTargets, 0))}
-	for h := range o.hosts.all {
-		if rest.size > 0 && s.knows(h.key) && !first.has(h.key) && !last.has(h.key) {
-			rest.add(schema.Mix64(uint64(h.key)), h.key)
+	seed := xxh3.HashString(sc.id)
+	rest := nearest{size: someTargets}
+	for i, h := range m.hosts {
+		if !slices.Contains(first, h) && !slices.Contains(last, h) {
+			rest.add(schema.Mix64(uint64(h)^seed), i)
 		}
 	}
-	slices.Reverse(last.hosts)
 	sample := make([]netip.Addr, 0, 2*endTargets+someTargets)
-	for i, h := range slices.Concat(first.hosts, rest.hosts, last.hosts) {
-		if i >= len(first.hosts)+len(rest.hosts) && first.has(h.key) {
-			continue // fewer hosts than two ends
+	name := func(hosts []uint32) {
+		for _, h := range hosts {
+			if a := sc.suspect.addrOf(h); a.IsValid() {
+				sample = append(sample, a)
+			}
 		}
-		sample = append(sample, s.addrOf(h.key))
 	}
+	name(first)
+	for _, at := range rest.inOrder() {
+		name(m.hosts[at : at+1])
+	}
+	name(last)
 	return sample
 }
 
-// nearest keeps the few hosts with the lowest rank.
+// hostsOf are the hosts of contacts, in their order, as far as their address is known.
+func (d *Detector) hostsOf(s *suspect, contacts []contact) []uint32 {
+	d.scratch.met.reset()
+	hosts := d.scratch.hosts[:0]
+	for _, c := range contacts {
+		if s.knows(c.addr()) && d.scratch.met.add(c.addr()) == 1 {
+			hosts = append(hosts, c.addr())
+		}
+	}
+	d.scratch.hosts = hosts
+	return hosts
+}
+
+// nearest keeps the few things with the lowest rank, by where they stand.
 type nearest struct {
 	size  int
-	hosts []ranked
+	ranks []ranked
 }
 
 type ranked struct {
 	rank uint64
-	key  uint32
+	at   int
 }
 
-func (n *nearest) add(rank uint64, key uint32) {
-	if len(n.hosts) == n.size && rank >= n.hosts[n.size-1].rank {
+func (n *nearest) add(rank uint64, at int) {
+	if len(n.ranks) == n.size && rank >= n.ranks[n.size-1].rank {
 		return
 	}
-	at, _ := slices.BinarySearchFunc(n.hosts, rank, func(h ranked, rank uint64) int { return cmp.Compare(h.rank, rank) })
-	n.hosts = slices.Insert(n.hosts, at, ranked{rank, key})
-	n.hosts = n.hosts[:min(len(n.hosts), n.size)]
+	place, _ := slices.BinarySearchFunc(n.ranks, rank, func(r ranked, rank uint64) int { return cmp.Compare(r.rank, rank) })
+	n.ranks = slices.Insert(n.ranks, place, ranked{rank, at})
+	n.ranks = n.ranks[:min(len(n.ranks), n.size)]
 }
 
-func (n *nearest) has(key uint32) bool {
-	return slices.ContainsFunc(n.hosts, func(h ranked) bool { return h.key == key })
-}
-
-// oldest is the stamp of the contact that was left alone for longest.
-func (d *Detector) oldest(of []contact) stamp {
-	at := of[0].stamp()
-	for _, c := range of {
-		if c.stamp().age(d.now) > at.age(d.now) {
-			at = c.stamp()
-		}
+// inOrder is where they stand, first to last.
+func (n *nearest) inOrder() []int {
+	at := make([]int, 0, len(n.ranks))
+	for _, r := range n.ranks {
+		at = append(at, r.at)
 	}
+	slices.Sort(at)
 	return at
 }

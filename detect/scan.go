@@ -24,6 +24,7 @@ type scan struct {
 
 	first, last schema.Time // of its own contacts
 	said        said
+	footprint   *footprint        // nil while it can be made from the sets
 	sessions    []schema.Endpoint // probed, then held a session with
 }
 
@@ -93,7 +94,7 @@ func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
 	open := s.open(t)
 	for _, sc := range open {
 		if sc.crossing.family == x.family {
-			sc.join(&x)
+			d.join(sc, &x)
 			return
 		}
 	}
@@ -104,7 +105,7 @@ func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
 		}
 		for _, sc := range open {
 			if d.overlap(rec, &key{x.family, x.contact}, sc) >= 0.5 {
-				sc.join(&x)
+				d.join(sc, &x)
 				return
 			}
 		}
@@ -113,7 +114,7 @@ func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
 		suspect: s, track: t, crossing: x, id: d.id(s, t, x.family),
 		first: at, last: at,
 	}
-	sc.join(&x)
+	d.join(sc, &x)
 	s.scans = append(s.scans, sc)
 	d.open = append(d.open, openScan{sc, at.Add(settleAfter)})
 	d.stats.Opened++
@@ -130,17 +131,19 @@ func (s *suspect) open(t trackKind) (open []*scan) {
 	return open
 }
 
-func (sc *scan) join(x *crossing) {
+func (d *Detector) join(sc *scan, x *crossing) {
 	sc.scope.add(x)
 	sc.slow = sc.slow || x.horizon >= fastHorizons
+	d.follow(sc)
 }
 
 // widen makes the oldest open scan of the track one of everything: what looked
 // like a single port or host was the beginning of a block.
 func (d *Detector) widen(open []*scan, x *crossing) {
 	sc := open[0]
-	sc.join(x)
+	d.join(sc, x)
 	sc.scope = scope{all: true}
+	d.follow(sc)
 	for _, other := range open[1:] {
 		d.close(other, "merged into "+sc.id)
 	}

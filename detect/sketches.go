@@ -7,9 +7,11 @@ package detect
 type sketches struct {
 	pairs, hosts, ports distinct
 
-	oneHost uint32
-	onePort portKey
-	mode    sketchMode
+	footprint *footprint
+	told      uint64 // about so many pairs are of scans that have closed
+	oneHost   uint32
+	onePort   portKey
+	mode      sketchMode
 }
 
 type sketchMode uint8
@@ -89,8 +91,10 @@ func (d *Detector) tell(rec *record, c contact, hash uint64) {
 	k := d.sketchOf(s, c.marks.class().track())
 	if k.mode == sketchNone {
 		k.begin(1, 1, c)
+		k.footprint = d.newFootprint(s, []contact{c})
 	}
 	k.add(c, hash, &d.panes)
+	k.trace(c, d.units.timeOf(c.stamp(), d.clock.now))
 }
 
 // sketchOf returns the sketches of a track, new ones if it had nothing to count
@@ -103,8 +107,8 @@ func (d *Detector) sketchOf(s *suspect, t trackKind) *sketches {
 	return s.sketch[t]
 }
 
-// spill starts the sketches of every track with all that the sets hold, before
-// the failed ones become a sample.
+// spill starts the sketches of every track, and the footprints of the open scans,
+// with all that the sets hold, before the failed ones become a sample.
 func (d *Detector) spill(rec *record) {
 	s := d.suspectOf(rec)
 	if s == nil || s.hasSketch() {
@@ -119,7 +123,7 @@ func (d *Detector) spill(rec *record) {
 			if shapes[track] == nil {
 				shapes[track] = newOutline()
 			}
-			shapes[track].add(c, 0)
+			shapes[track].add(c)
 		}
 	})
 	d.each(rec, func(c contact) {
@@ -131,6 +135,10 @@ func (d *Detector) spill(rec *record) {
 			k.add(c, c.hash(), &d.panes)
 		}
 	})
+	d.sketchFootprints(rec, s, counted)
+	for _, sc := range s.scans {
+		d.follow(sc)
+	}
 }
 
 // each calls f with every contact of a record.

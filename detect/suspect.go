@@ -66,9 +66,9 @@ func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect 
 }
 
 // recall counts the failed contacts that came before the source was a suspect as
-// one flow each, with the outcome of the current one: nothing more was kept of
-// them, and a scanner's probes are alike.
-func (d *Detector) recall(rec *record, s *suspect, current contact, o outcome) {
+// one flow each, with the outcome and flags of the current one: nothing more was
+// kept of them, and a scanner's probes are alike.
+func (d *Detector) recall(rec *record, s *suspect, current contact, g *sighting) {
 	first := schema.Time(rec.since) * 1e9
 	for _, c := range rec.failed.all(&d.slab) {
 		if c.same(current) {
@@ -80,8 +80,13 @@ func (d *Detector) recall(rec *record, s *suspect, current contact, o outcome) {
 		}
 		e.flows++
 		e.packets++
+		e.scaled += uint64(max(g.f.Exporter.Sampling, 1))
+		e.pace.add(d.units.timeOf(c.stamp(), d.clock.now))
+		if c.marks.class() == classTCP {
+			e.flags.add(g.f)
+		}
 		for i := range e.outcomes {
-			if o&(probes|faint)>>i&1 != 0 {
+			if g.o&(probes|faint)>>i&1 != 0 {
 				e.outcomes[i]++
 			}
 		}
@@ -116,16 +121,16 @@ func (s *suspect) target(c contact) netip.Addr { return s.addrOf(c.addr()) }
 
 // addrOf is the address that a contact holds in 32 bits.
 func (s *suspect) addrOf(short uint32) netip.Addr {
-	if s.addr.Is4() || s.addr.Is4In6() {
-		return netip.AddrFrom4([4]byte{byte(short >> 24), byte(short >> 16), byte(short >> 8), byte(short)})
+	if s.isV4() {
+		return v4Addr(short)
 	}
 	return s.names[short]
 }
 
 // knows reports whether the address that a contact holds in 32 bits can be told.
-func (s *suspect) knows(short uint32) bool {
-	return s.addr.Is4() || s.addr.Is4In6() || s.names[short].IsValid()
-}
+func (s *suspect) knows(short uint32) bool { return s.isV4() || s.names[short].IsValid() }
+
+func (s *suspect) isV4() bool { return s.addr.Is4() || s.addr.Is4In6() }
 
 // session returns where a scanner got in: a session over TCP or SCTP in which it
 // sent data to a target that it had probed.

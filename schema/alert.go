@@ -51,22 +51,47 @@ type Scale struct {
 	Ports   Count  `json:"ports"`
 	Pairs   Count  `json:"pairs"` // distinct (address, port, protocol)
 	Flows   uint64 `json:"flows"`
-	Packets uint64 `json:"packets"` // as exported, not scaled by sampling
-	Bytes   uint64 `json:"bytes"`
+	Packets uint64 `json:"packets"`        // as exported, not scaled by sampling
+	Scaled  uint64 `json:"packets_scaled"` // each flow's packets times its sampling rate
+	Bytes   uint64 `json:"bytes"`          // as exported
 }
 
 // Evidence is what an analyst looks at next.
 type Evidence struct {
-	Targets     []netip.Addr      `json:"targets"`            // a sample
-	TopPorts    []PortCount       `json:"top_ports"`          // most hosts first
+	Targets     []netip.Addr      `json:"targets"`             // a sample: the first 5, 10 of the rest, the last 5
+	TopPorts    []PortCount       `json:"top_ports"`           // most hosts first, at most 10
+	Footprint   []Footprint       `json:"footprint,omitempty"` // since the alert opened
+	Coverage    Coverage          `json:"coverage"`
 	SourcePorts []uint16          `json:"source_ports"`       // those that a third or more of the flows share
 	Outcomes    map[string]uint64 `json:"outcomes"`           // flows by what they say
+	Flags       map[string]uint64 `json:"flags,omitempty"`    // TCP flows by the initiator's flags: see FlagNames; OtherFlags
+	Peak        uint32            `json:"peak_flows_minute"`  // most flows that began within one minute of event time
 	Exporters   []netip.Addr      `json:"exporters"`          // who reported it
 	Sampling    uint32            `json:"sampling,omitempty"` // the coarsest rate, where any sampled
 	Answered    []Endpoint        `json:"answered,omitempty"` // probed first, then held a session with
 }
 
-// PortCount is one port and on how many hosts it was tried.
+// OtherFlags counts in Evidence.Flags what comes after the first 8 combinations.
+const OtherFlags = "other"
+
+// Coverage is where the targets lie. Internal and External add up to the hosts,
+// as far as the addresses of IPv6 targets are remembered.
+type Coverage struct {
+	Internal  uint64         `json:"internal"` // hosts within the configured internal prefixes
+	External  uint64         `json:"external"`
+	Networks  uint64         `json:"networks"`            // distinct IPv4 /24s or IPv6 /64s
+	Estimated bool           `json:"estimated,omitempty"` // all of these numbers are estimates from a sample
+	Top       []NetworkCount `json:"top"`                 // most hosts first, at most 10
+}
+
+// NetworkCount is one /24 or /64 and how many hosts of it were touched.
+type NetworkCount struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Hosts  uint64       `json:"hosts"`
+}
+
+// PortCount is one port and on how many hosts it was tried: an estimate where
+// the pairs of the alert are one.
 type PortCount struct {
 	Port  uint16 `json:"port"`
 	Proto string `json:"proto"`
@@ -80,7 +105,8 @@ type Endpoint struct {
 	Proto string     `json:"proto"`
 }
 
-// Origin says where the raw flows can be read again.
+// Origin says where the raw flows can be read again: all of the source's but those
+// of its first five targets, which may lie before.
 type Origin struct {
 	Topic       string `json:"topic,omitempty"`
 	Partition   int32  `json:"partition"`

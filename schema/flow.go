@@ -147,6 +147,20 @@ const (
 	CWR
 )
 
+// FlagNames is TCP flags as letters, lowest bit first: S, SA, FPU; none for no flag.
+func FlagNames(flags uint16) string {
+	var b []byte
+	for i, letter := range []byte("FSRPAUEC") {
+		if flags>>i&1 != 0 {
+			b = append(b, letter)
+		}
+	}
+	if len(b) == 0 {
+		return "none"
+	}
+	return string(b)
+}
+
 // IP protocol numbers that are treated by name.
 const (
 	ICMP    = 1
