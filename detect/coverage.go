@@ -17,12 +17,12 @@ const (
 	topNets  = 10
 )
 
-// coverage is where the scan's targets lie. It is exact while the sets hold all,
-// and beyond while the targets lie within /16s that have a map of their own;
+// coverage is where the scan's targets lie. It is exact while they lie within /16s
+// that have a map of their own in the footprint f, and while the sets hold all;
 // else it is told from the sample.
-func (d *Detector) coverage(sc *scan, m *measured) schema.Coverage {
+func (d *Detector) coverage(sc *scan, m *measured, f *footprint) schema.Coverage {
 	c := newCoverage()
-	if f := sc.footprint; f != nil && f.v4 && f.coarse == nil && !f.partial {
+	if f.v4 && f.coarse == nil && !f.partial {
 		for i := range f.fine {
 			d.coverMap(c, &f.fine[i])
 		}
@@ -37,7 +37,7 @@ func (d *Detector) coverage(sc *scan, m *measured) schema.Coverage {
 		c.add(net, 1, d.isInternal(a))
 	}
 	if !m.scale.Hosts.Exact || c.hosts() < m.scale.Hosts.Count {
-		c.estimate(sc.footprint, m.scale.Hosts.Count)
+		c.estimate(f, m.scale.Hosts.Count)
 	}
 	return c.tell()
 }
@@ -97,7 +97,7 @@ func (d *Detector) divides(net netip.Prefix) bool {
 func (c *coverage) estimate(f *footprint, hosts uint64) {
 	c.Estimated = true
 	seen := c.hosts()
-	if f == nil || !f.v4 || seen == 0 {
+	if !f.v4 || seen == 0 {
 		return
 	}
 	c.Networks = c.unseen(hosts)

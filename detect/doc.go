@@ -13,13 +13,14 @@
 // keeps it silent (guard.go), the source remembers the contact (count.go,
 // record.go), and the judge looks whether it crosses a threshold (rules.go,
 // judge.go, outage.go). What crosses becomes, or joins, a scan (scan.go) with a
-// life of its own (life.go), told as alerts (report.go, severity.go).
+// life of its own (life.go), told as alerts (report.go, severity.go) with what an
+// analyst looks at next (sample.go, footprint.go, coverage.go).
 //
 // State is laid out to be small and without pointers: a table of 24-byte slots
 // (table.go), in which a source with one target lies whole; a record for those
 // with more (record.go), whose contacts take 9 bytes each (entry.go, stamp.go)
 // in blocks of a slab (set.go, slab.go); and beside a source that has a few
-// failed targets, what its alerts need (suspect.go, evidence.go, sketches.go,
-// distinct.go).
+// failed targets, what its alerts need (suspect.go, evidence.go, pace.go,
+// sketches.go, distinct.go, numbers.go).
 // memory.go keeps all of it within a budget, with a doorkeeper (doorkeeper.go).
 package detect

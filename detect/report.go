@@ -181,10 +181,10 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 
 // shown is the evidence that a revision tells.
 func (d *Detector) shown(sc *scan, m *measured) schema.Evidence {
-	e := sc.evidence()
+	e, f := sc.evidence(), d.footprintOf(sc, m)
 	shown := schema.Evidence{
 		Targets: m.targets(sc), TopPorts: m.outline.topPorts(m.scale.Pairs.Count, m.scale.Hosts.Count), SourcePorts: e.commonPorts(),
-		Footprint: d.footprintOf(sc, m).tell(sc.suspect), Coverage: d.coverage(sc, m),
+		Footprint: f.tell(sc.suspect), Coverage: d.coverage(sc, m, f),
 		Outcomes: e.outcomeCounts(), Flags: e.flags.counts(), Peak: e.pace.peak,
 		Exporters: slices.Clone(e.exporters), Answered: slices.Clone(sc.sessions),
 	}

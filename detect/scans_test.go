@@ -277,6 +277,9 @@ func TestAScanOfAWeekIsCountedOverItsWindowOnly(t *testing.T) {
 	if off := float64(last.Hosts.Count)/want - 1; off > 0.03 || off < -0.03 {
 		t.Errorf("%s hosts at the end, want %v of the last 48 h", last.Hosts, want)
 	}
+	if last.Hosts.Exact || last.Footprint[0].Count != hosts {
+		t.Errorf("%s hosts, and %d are shown of the %d since the alert opened", last.Hosts, last.Footprint[0].Count, hosts)
+	}
 }
 
 func TestASlowScanMayPauseForHours(t *testing.T) {

@@ -75,7 +75,8 @@ type Evidence struct {
 const OtherFlags = "other"
 
 // Coverage is where the targets lie. Internal and External add up to the hosts,
-// as far as the addresses of IPv6 targets are remembered.
+// but for IPv6, where not all addresses are remembered, and for a scan that is older
+// than the window: hosts are those of the window, these since the alert opened.
 type Coverage struct {
 	Internal  uint64         `json:"internal"` // hosts within the configured internal prefixes
 	External  uint64         `json:"external"`

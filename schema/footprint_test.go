@@ -36,7 +36,7 @@ func scattered(seed uint64, n int) []uint16 {
 	return slices.Compact(all)
 }
 
-var comparable = cmpopts.EquateComparable(netip.Prefix{})
+var prefixes = cmpopts.EquateComparable(netip.Prefix{})
 
 func TestAFootprintComesBackAsItWas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -56,7 +56,7 @@ func TestAFootprintComesBackAsItWas(t *testing.T) {
 		if err := json.Unmarshal(wire, &got); err != nil {
 			t.Fatalf("%s: %v", wire, err)
 		}
-		if diff := cmp.Diff(*f, got, comparable); diff != "" {
+		if diff := cmp.Diff(*f, got, prefixes); diff != "" {
 			t.Fatalf("(-want +got)\n%s", diff)
 		}
 		if int(got.Count) != len(want) || !slices.Equal(slices.Collect(got.All()), want) {
@@ -143,7 +143,7 @@ func FuzzFootprint(f *testing.F) {
 		if err := json.Unmarshal(again, &two); err != nil {
 			t.Fatalf("%s: %v", again, err)
 		}
-		if diff := cmp.Diff(one, two, comparable); diff != "" {
+		if diff := cmp.Diff(one, two, prefixes); diff != "" {
 			t.Errorf("(-first +second)\n%s", diff)
 		}
 		if len(one.Bitmap) > schema.FootprintBits/8 || len(one.Ranges) > 64 {
