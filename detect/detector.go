@@ -118,6 +118,11 @@ func (d *Detector) flow(f *schema.Flow, at *lookup, offset int64) {
 		d.tick()
 	}
 	d.setTime()
+	if f.Hints&schema.HintCopy != 0 {
+		d.stats.Copies++
+		d.calledBy(f, t, offset)
+		return
+	}
 	if g := silence(f); g != guardNone {
 		d.stats.Silenced[g]++
 		return

@@ -34,7 +34,7 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 	if err != nil {
 		return
 	}
-	key := keyOf(prefix.Addr()) ^ netKeyMark | keyV6
+	key := netKeyOf(prefix.Addr())
 	n := d.nets[key]
 	if n == nil {
 		if len(d.nets) >= maxNets {
@@ -57,6 +57,9 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 	row.source, row.eligible = prefix.Addr(), n.shared()
 	d.place(key, c, hash, &row)
 }
+
+// netKeyOf is the address of a /64 as a table key, other than that of the address itself.
+func netKeyOf(prefix netip.Addr) uint64 { return keyOf(prefix) ^ netKeyMark | keyV6 }
 
 // contribute notes that an address was active, and whether it is one that is not
 // among those remembered. A newcomer takes the place of the one with least.

@@ -207,3 +207,7 @@ func reasonGrown(from, to uint64) string { return fmt.Sprintf("grown from %d to 
 func reasonSession(e *schema.Endpoint) string {
 	return fmt.Sprintf("got in: a session with %s %s/%d, which it had probed", e.Addr, e.Proto, e.Port)
 }
+
+func reasonBack(e *schema.Endpoint) string {
+	return fmt.Sprintf("got in: %s opened a session to its scanner on %s/%d", e.Addr, e.Proto, e.Port)
+}

@@ -1,7 +1,7 @@
 package detect
 
 // Stats says what became of every flow: Consumed is the sum of Counted,
-// Silenced, Waiting, NoRoom
+// Silenced, Waiting, NoRoom, Copies
 // and the three of the clock.
 type Stats struct {
 	Consumed uint64
@@ -9,6 +9,7 @@ type Stats struct {
 	Silenced [guardCount]uint64 // by guard
 	Waiting  uint64             // of new sources that must show more before they get a place
 	NoRoom   uint64             // of new sources, all places being taken by better ones
+	Copies   uint64             // of sessions that another partition counts
 	Early    uint64             // further ahead of its arrival than the allowed skew
 	Late     uint64             // before the window
 	Timeless uint64
@@ -47,7 +48,7 @@ func (s *Stats) Fates(yield func(fate string, n uint64) bool) {
 	fates := []struct {
 		name string
 		n    uint64
-	}{{"counted", s.Counted}, {"waiting", s.Waiting}, {"no_room", s.NoRoom}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
+	}{{"counted", s.Counted}, {"waiting", s.Waiting}, {"no_room", s.NoRoom}, {"copies", s.Copies}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
 	for g := guardNone + 1; g < guardCount; g++ {
 		fates = append(fates, struct {
 			name string
@@ -68,7 +69,7 @@ func (s *Stats) Add(o *Stats) {
 	}
 	for _, p := range []struct{ to, from *uint64 }{
 		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
-		{&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
+		{&s.Copies, &o.Copies}, {&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
 		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
 		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions}, {&s.Outages, &o.Outages}, {&s.Excepted, &o.Excepted},
 	} {

@@ -132,13 +132,16 @@ func (s *suspect) knows(short uint32) bool { return s.isV4() || s.names[short].I
 
 func (s *suspect) isV4() bool { return s.addr.Is4() || s.addr.Is4In6() }
 
+// handshake is how many packets of one side a connection without data takes at most.
+const handshake = 6
+
 // session returns where a scanner got in: a session over TCP or SCTP in which it
 // sent data to a target that it had probed.
 func (d *Detector) session(f *schema.Flow, n *note, rec *record, s *suspect) *schema.Endpoint {
 	if n.c.marks&markAnswered == 0 || f.Proto != schema.TCP && f.Proto != schema.SCTP {
 		return nil
 	}
-	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= 6 {
+	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= handshake {
 		return nil // a connect scan's own handshake and teardown
 	}
 	if !n.probed && !d.probedHost(rec, n.c) {

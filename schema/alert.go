@@ -104,6 +104,7 @@ type Endpoint struct {
 	Addr  netip.Addr `json:"addr"`
 	Port  uint16     `json:"port"`
 	Proto string     `json:"proto"`
+	Back  bool       `json:"back,omitempty"` // Addr opened it: Port is the source's, not Addr's
 }
 
 // Origin says where the raw flows can be read again: all of the source's but those

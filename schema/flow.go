@@ -195,6 +195,15 @@ func (f *Flow) Swap() {
 	}
 }
 
+// Owner is the address whose partition holds f: that of its source, or where f is
+// a copy that of its destination.
+func (f *Flow) Owner() netip.Addr {
+	if f.Hints&HintCopy != 0 {
+		return f.Dst.Addr
+	}
+	return f.Src.Addr
+}
+
 // EventTime is the instant at which the flow counts: its first packet, or the
 // best that is known where the exporter does not say.
 func (f *Flow) EventTime() Time {

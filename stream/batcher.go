@@ -30,13 +30,13 @@ func (p *FlowProducer) NewBatcher() *FlowBatcher {
 	return &FlowBatcher{p: p, open: make([]openRecord, p.partitions)}
 }
 
-// Add encodes flows into the open records of their sources' partitions, and hands
+// Add encodes flows into the open records of their owners' partitions, and hands
 // over those that are full. The flows are not kept.
 func (b *FlowBatcher) Add(flows []schema.Flow) {
 	b.p.count.added.Add(uint64(len(flows)))
 	for i := range flows {
 		f := &flows[i]
-		n := schema.Partition(f.Src.Addr, len(b.open))
+		n := schema.Partition(f.Owner(), len(b.open))
 		r := &b.open[n]
 		if r.buffer == nil {
 			b.begin(r)
