@@ -103,15 +103,17 @@ func (a *Alerted) makeRoom() {
 	a.forgetBefore(last[len(last)/16] + 1)
 }
 
-// Sources returns the sources that have an open alert now, and whether they are
-// others than when it was last asked; nil if there are none. It may be handed to
-// other goroutines.
-func (a *Alerted) Sources() (s *Sources, changed bool) {
-	changed, a.changed = a.changed, false
+// Changed reports whether Sources would say something else than it did last.
+func (a *Alerted) Changed() bool { return a.changed }
+
+// Sources returns the sources that have an open alert now, nil if there are none.
+// It never changes, and may be handed to other goroutines.
+func (a *Alerted) Sources() *Sources {
+	a.changed = false
 	if len(a.sources.keys) == 0 {
-		return nil, changed
+		return nil
 	}
-	return &Sources{maps.Clone(a.sources.keys)}, changed
+	return &Sources{maps.Clone(a.sources.keys)}
 }
 
 // Sources are addresses and IPv6 /64s. A nil one has none.

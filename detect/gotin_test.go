@@ -35,8 +35,7 @@ func newApart(t *testing.T) *apart {
 func (a *apart) play(flows ...schema.Flow) (said []schema.Alert) {
 	a.t.Helper()
 	for _, f := range flows {
-		sources, _ := a.alerted.Sources()
-		for _, f := range sources.Copies([]schema.Flow{f}, []schema.Flow{f}) {
+		for _, f := range a.alerted.Sources().Copies([]schema.Flow{f}, []schema.Flow{f}) {
 			n := schema.Partition(f.Owner(), 2)
 			a.written[n] = append(a.written[n], f)
 			for _, alert := range a.partitions[n].Observe([]schema.Flow{f}, int64(len(a.written[n]))) {
@@ -151,7 +150,7 @@ func TestASessionBackBeforeTheAlertOpensOrAfterItClosesIsSilent(t *testing.T) {
 	if said := b.play(callBack(target(7), scanner, 3*time.Hour)); len(said) != 0 {
 		t.Errorf("after: %s", said[0].Reason)
 	}
-	if s, _ := b.alerted.Sources(); s.Len() != 0 {
+	if s := b.alerted.Sources(); s.Len() != 0 {
 		t.Errorf("%d sources are alerted after the close", s.Len())
 	}
 }
@@ -227,8 +226,7 @@ func TestWhoIsAlertedIsForgottenWithTheCloseOfTheLastAlertOrAfterFourSilentDays(
 	var a detect.Alerted
 	learn := func(id string, revision uint32, state schema.State, after time.Duration) int {
 		a.Learn(&schema.Alert{ID: id, Revision: revision, State: state, Source: scanner, LastSeen: noon.Add(after).Std()})
-		s, _ := a.Sources()
-		return s.Len()
+		return a.Sources().Len()
 	}
 	for i, step := range []struct {
 		id       string
@@ -254,8 +252,11 @@ func TestWhoIsAlertedIsBounded(t *testing.T) {
 	for i := range alerts {
 		a.Learn(&schema.Alert{ID: strconv.Itoa(i), Revision: 1, State: schema.Open, Source: target(i), LastSeen: noon.Add(time.Duration(i) * time.Millisecond).Std()})
 	}
-	s, changed := a.Sources()
-	if n := s.Len(); !changed || n > alerts-6000 || n < alerts-7000 {
+	if !a.Changed() {
+		t.Error("nothing has changed")
+	}
+	s := a.Sources()
+	if n := s.Len(); a.Changed() || n > alerts-6000 || n < alerts-7000 {
 		t.Errorf("%d sources", n)
 	}
 	newest, oldest := callBack(target(1), target(alerts-1), 0), callBack(target(1), target(0), 0)
@@ -274,7 +275,7 @@ func BenchmarkCopies(b *testing.B) {
 			for i := range n {
 				a.Learn(&schema.Alert{ID: strconv.Itoa(i), Revision: 1, State: schema.Open, Source: netip.AddrFrom4([4]byte{203, byte(i >> 16), byte(i >> 8), byte(i)}), LastSeen: noon.Std()})
 			}
-			s, _ := a.Sources()
+			s := a.Sources()
 			at := 0
 			var copies []schema.Flow
 			b.ReportAllocs()

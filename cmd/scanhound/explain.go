@@ -63,7 +63,7 @@ func (c *explain) Run(ctx context.Context, s *service.Service) error {
 	return c.write(s, hound, own)
 }
 
-func (c *explain) write(s *service.Service, hound *detect.Detector, own fates) error {
+func (c *explain) write(s *service.Service, hound *detect.Alone, own fates) error {
 	t := newTable(s.Stdout)
 	t.stage("its flows")
 	own.each(t.row)

@@ -66,6 +66,7 @@ func settingsOf(t testing.TB, brokers []string) *settings {
 	c.ingest.Templates.Topic += unique
 	c.detector.FlowsTopic, c.detector.Group = c.ingest.Flows.Topic, c.detector.Group+unique
 	c.detector.Alerts.Topic += unique
+	c.ingest.Alerts.Topic = c.detector.Alerts.Topic
 	c.alerter.AlertsTopic, c.alerter.Group = c.detector.Alerts.Topic, c.alerter.Group+unique
 	return c
 }

@@ -131,7 +131,7 @@ func checkConservation(t *testing.T, c *chain) {
 		{"datagrams decoded, by outcome", d.Datagrams, outcomes},
 		{"records by kind", d.Records.Seen, d.Records.Flows + d.Records.Options + d.Records.NoAddress + d.Records.Overclaimed + d.Records.Cut},
 		{"flows oriented", d.Records.Flows, oriented},
-		{"flows added to batches", d.Records.Flows, f.Added},
+		{"flows and copies added to batches", d.Records.Flows + c.ingest.Copies, f.Added},
 		{"flows produced or lost", f.Added, f.Produced + f.QueueFull + f.Failed + f.Pending},
 		{"flows produced, consumed", f.Produced, det.Detect.Consumed + det.BadFlows},
 		{"flows consumed, by fate", det.Detect.Consumed, fates},

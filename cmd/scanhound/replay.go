@@ -31,9 +31,10 @@ type detection struct {
 	Exceptions string        `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none."`
 }
 
-// open returns a detector with these settings.
-func (c *detection) open() (*detect.Detector, error) {
-	d, err := detect.New(c.Detect)
+// open returns a detector of all sources with these settings.
+func (c *detection) open() (*detect.Alone, error) {
+	state, err := detect.New(c.Detect)
+	d := &detect.Alone{Detector: state}
 	if err != nil || c.Exceptions == "" {
 		return d, err
 	}

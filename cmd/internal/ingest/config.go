@@ -16,6 +16,7 @@ type Config struct {
 	NetFlow   netflow.Config          `embed:"" prefix:"netflow-" group:"Datagrams:"`
 	Exporters ExporterConfig          `embed:"" prefix:"exporter-" group:"Exporters:"`
 	Templates TemplatesConfig         `embed:"" prefix:"templates-" group:"Templates:"`
+	Alerts    AlertsConfig            `embed:"" prefix:"alerts-" group:"Alerts:"`
 	Orient    OrientConfig            `embed:"" prefix:"orient-" group:"Orientation:"`
 	Place     place.Config            `embed:"" group:"Places:"`
 	Kafka     stream.KafkaConfig      `embed:"" prefix:"kafka-" group:"Kafka:"`
@@ -51,7 +52,8 @@ type OrientConfig struct {
 // DefaultConfig is what the tags say, for callers that have no command line.
 func DefaultConfig() Config {
 	return Config{
-		UDP: stream.DefaultUDPConfig(), NetFlow: netflow.DefaultConfig(), Exporters: DefaultExporterConfig(), Templates: DefaultTemplatesConfig(), Orient: DefaultOrientConfig(),
+		UDP: stream.DefaultUDPConfig(), NetFlow: netflow.DefaultConfig(), Exporters: DefaultExporterConfig(), Templates: DefaultTemplatesConfig(),
+		Alerts: DefaultAlertsConfig(), Orient: DefaultOrientConfig(),
 		Kafka: stream.DefaultKafkaConfig(), Flows: stream.DefaultFlowWriterConfig(), Topic: stream.DefaultTopicConfig(),
 	}
 }

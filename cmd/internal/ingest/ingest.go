@@ -28,6 +28,7 @@ type Ingest struct {
 	producer   atomic.Pointer[stream.FlowProducer]
 	table      atomic.Pointer[stream.Table]
 	badEntries atomic.Uint64
+	alerted    alerted
 	kafka      *service.Probe
 }
 
@@ -46,7 +47,7 @@ func New(cfg Config, s *service.Service) (*Ingest, error) {
 	}
 	in := &Ingest{cfg: cfg, log: s.Log, udp: udp, book: book, templates: netflow.NewTemplates(cfg.NetFlow)}
 	for range udp.Workers() {
-		in.workers = append(in.workers, newWorker(in.templates, book, &in.cfg))
+		in.workers = append(in.workers, newWorker(in.templates, book, &in.alerted.sources, &in.cfg))
 	}
 	in.kafka = s.Probe("kafka", in.reachable)
 	in.register(s)
@@ -75,6 +76,7 @@ func (in *Ingest) Run(ctx context.Context) error {
 	g.Go(func() error { return in.kafka.Run(watch) })
 	g.Go(func() error { return in.book.Run(watch) })
 	g.Go(func() error { return in.tellLosses(watch) })
+	g.Go(func() error { return in.followAlerts(watch) })
 	err := in.run(ctx)
 	stop()
 	return errors.Join(err, g.Wait())

@@ -19,18 +19,21 @@ type Stats struct {
 	Decoded   netflow.Stats
 	Templates netflow.TemplatesStats
 	Oriented  detect.OrientStats
+	Alerted   AlertedStats
+	Copies    uint64 // flows that were added a second time, for the partition of their destination
 	Flows     stream.FlowStats
 }
 
 // Stats may be called at any time, from any goroutine.
 func (in *Ingest) Stats() Stats {
-	s := Stats{UDP: in.udp.Stats(), Templates: in.templates.Stats()}
+	s := Stats{UDP: in.udp.Stats(), Templates: in.templates.Stats(), Alerted: in.alerted.stats()}
 	for _, w := range in.workers {
 		c := w.counts()
 		s.Refused += c.refused
 		s.Limited += c.limited
 		s.Decoded.Add(c.decoded)
 		s.Oriented.Add(c.oriented)
+		s.Copies += c.copied
 	}
 	if p := in.producer.Load(); p != nil {
 		s.Flows = p.Stats()
@@ -64,7 +67,7 @@ func (in *Ingest) register(s *service.Service) {
 			}
 		})
 	s.Counter("swapped_total", "Flows that were turned round.", func() uint64 { return in.Stats().Oriented.Swapped })
-	s.Counters("flows_total", "Flows handed to Kafka, by fate.", "fate",
+	s.Counters("flows_total", "Flows handed to Kafka, copies too, by fate.", "fate",
 		func(yield func(string, uint64)) {
 			f := in.Stats().Flows
 			yield("produced", f.Produced)
@@ -93,6 +96,7 @@ func (in *Ingest) register(s *service.Service) {
 			yield("bad", in.badEntries.Load())
 		})
 	in.registerExporters(s)
+	in.registerAlerted(s)
 	s.Counter("files_broken_total", "Times that a changed database or networks file could not be used.", in.book.Broken)
 	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })
 }

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
@@ -24,14 +25,17 @@ type worker struct {
 	annotator *place.Annotator
 	learner   *detect.Learner
 	exporters *exporters
+	alerted   *atomic.Pointer[detect.Sources]
 	flows     []schema.Flow
+	copies    []schema.Flow // of flows
+	copied    uint64
 	turn      uint // batches handled
 }
 
 // learnEvery: a sample is enough for the learner, which takes 380 ns a flow.
 const learnEvery = 64
 
-func newWorker(t *netflow.Templates, b *place.Book, cfg *Config) *worker {
+func newWorker(t *netflow.Templates, b *place.Book, alerted *atomic.Pointer[detect.Sources], cfg *Config) *worker {
 	return &worker{
 		cfg:       cfg,
 		decoder:   netflow.NewDecoder(t, cfg.NetFlow),
@@ -39,6 +43,7 @@ func newWorker(t *netflow.Templates, b *place.Book, cfg *Config) *worker {
 		annotator: b.NewAnnotator(),
 		learner:   detect.NewLearner(cfg.Orient.Services),
 		exporters: newExporters(&cfg.Exporters),
+		alerted:   alerted,
 	}
 }
 
@@ -89,6 +94,10 @@ func (w *worker) handOn() {
 	w.pairing.Orient(w.flows)
 	w.annotator.Annotate(w.flows)
 	w.batcher.Add(w.flows)
+	if w.copies = w.alerted.Load().Copies(w.copies[:0], w.flows); len(w.copies) > 0 {
+		w.copied += uint64(len(w.copies))
+		w.batcher.Add(w.copies)
+	}
 }
 
 // Idle decodes what waited for a template that came from another ingest, and
@@ -109,12 +118,13 @@ type counts struct {
 	decoded          netflow.Stats
 	oriented         detect.OrientStats
 	refused, limited uint64
+	copied           uint64
 }
 
 func (w *worker) counts() counts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return counts{w.decoder.Stats(), w.pairing.Stats, w.exporters.refused, w.exporters.limited}
+	return counts{w.decoder.Stats(), w.pairing.Stats, w.exporters.refused, w.exporters.limited, w.copied}
 }
 
 // accounts calls f with the account of every exporter, which it must not keep.
