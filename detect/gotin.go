@@ -62,11 +62,34 @@ func (d *Detector) answers(f *schema.Flow, rec *record) bool {
 }
 
 // hasProbed reports whether f.Src is a target of the scan: one that failed, or of
-// which a port that is scanned answered and nothing was said.
+// which a port that is scanned answered and nothing was said. Of a large scan only
+// a sample is known; there it is enough that most hosts around f.Src are targets.
 func (d *Detector) hasProbed(f *schema.Flow, t schema.Time, rec *record, sc *scan) bool {
 	return d.anyOf(&rec.failed, f.Src.Addr, sc.covers) || d.anyOf(&rec.other, f.Src.Addr, func(c contact) bool {
 		return c.marks&markAnswered == 0 && sc.covers(c) && !d.mayProbe(f, t, c)
-	})
+	}) || rec.failed.level > 0 && d.mostAround(&rec.failed, f.Src.Addr, sc)
+}
+
+// mostAround reports whether, as far as a sample tells, the scan has at least half
+// of the hosts in the network of a: its /24, or a larger one of which the sample
+// would hold 8 hosts if all were targets. Of an IPv6 target only a hash is known.
+func (d *Detector) mostAround(failed *set, a netip.Addr, sc *scan) bool {
+	if !a.Is4() && !a.Is4In6() {
+		return false
+	}
+	bits := min(max(8, failed.level+3), 32)
+	network := uint64(short(a)) >> bits
+	n, ports := uint64(0), map[portKey]bool{} // of a host, each port has its own place in the sample
+	for _, c := range failed.all(&d.slab) {
+		if c.stamp().age(d.now) > d.units.window || !sc.covers(c) {
+			continue
+		}
+		ports[c.portKey()] = true
+		if uint64(c.addr())>>bits == network {
+			n++
+		}
+	}
+	return n > 0 && n<<failed.level >= uint64(len(ports))<<(bits-1)
 }
 
 // mayProbe reports whether an exception covers what f.Dst did to the contact c.

@@ -199,6 +199,42 @@ func TestASlash64ThatScansAsAWholeIsCalledBackAtAnyOfItsAddresses(t *testing.T) 
 	}
 }
 
+func TestOfALargeScanATargetThatIsNotInTheSampleCallsBackWhereMostAroundItAreTargets(t *testing.T) {
+	told := func(flows []schema.Flow, from netip.Addr) (n int) {
+		alone := detect.Alone{Detector: newDetector(t, nil)}
+		alone.Observe(flows, 0)
+		for i := range 10 {
+			from = from.Next()
+			n += len(alone.Observe([]schema.Flow{callBack(from, scanner, 10*time.Minute+time.Duration(i)*time.Second)}, 1))
+		}
+		return n
+	}
+	for _, hosts := range []int{2000, 20_000, 200_000} {
+		flows := horizontalScan(hosts, 22, time.Millisecond)
+		if n := told(flows, target(hosts/2)); n != 10 {
+			t.Errorf("%d of 10 targets of %d are told of", n, hosts)
+		}
+		if n := told(flows, target(1<<23)); n != 0 {
+			t.Errorf("%d of 10 hosts far from the %d targets are told of", n, hosts)
+		}
+		for i := range flows { // one of each /24
+			flows[i].Dst.Addr = target(i * 256 % (1 << 24))
+		}
+		if n := told(flows, target(hosts/2*256%(1<<24))); n != 0 {
+			t.Errorf("%d of 10 hosts between %d targets that lie far apart are told of", n, hosts)
+		}
+	}
+	block := blockScan(1000, 100, time.Millisecond)
+	for i := range block { // four of each /24, at many ports
+		n := block[i].Dst.Addr.As4()
+		at := int(n[2])<<8 | int(n[3])
+		block[i].Dst.Addr = target(at * 64)
+	}
+	if n := told(block, target(500*64)); n != 0 {
+		t.Errorf("%d of 10 hosts between the four targets of a /24 are told of", n)
+	}
+}
+
 // Both orders in which a replay's batches may be cut say the same.
 func TestAReplayMakesTheCopiesItself(t *testing.T) {
 	flows := append(horizontalScan(100, 22, time.Second), callBack(target(7), scanner, 5*time.Minute), callBack(target(8), scanner, 6*time.Minute))
