@@ -14,7 +14,8 @@
 // record.go), and the judge looks whether it crosses a threshold (rules.go,
 // judge.go, outage.go). What crosses becomes, or joins, a scan (scan.go) with a
 // life of its own (life.go), told as alerts (report.go, severity.go) with what an
-// analyst looks at next (sample.go, follow.go, footprint.go, coverage.go).
+// analyst looks at next (sample.go, follow.go, footprint.go, coverage.go). A session
+// that a target opens back reaches its scanner as a copy (alerted.go, gotin.go).
 //
 // State is laid out to be small and without pointers: a table of 24-byte slots
 // (table.go), in which a source with one target lies whole; a record for those
