@@ -28,11 +28,12 @@ func TestTheDefaultsOfTheCommandLineAreTheDefaults(t *testing.T) {
 
 func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
 	for want, change := range map[string]func(*detect.Config){
-		"window 30m0s: give 1h to 192h":             func(c *detect.Config) { c.Window = 30 * time.Minute },
-		"vertical: 2 thresholds: give 4":            func(c *detect.Config) { c.Vertical = []uint32{1, 2} },
-		"sweep: threshold 0: give 2 to 1000":        func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
-		"failure-ratio 2: give a share from 0 to 1": func(c *detect.Config) { c.FailureRatio = 2 },
-		"udp-factor 0":                               func(c *detect.Config) { c.UDPFactor = 0 },
+		"window 30m0s: give 1h to 192h":              func(c *detect.Config) { c.Window = 30 * time.Minute },
+		"vertical: 2 thresholds: give 4":             func(c *detect.Config) { c.Vertical = []uint32{1, 2} },
+		"sweep: threshold 0: give 2 to 1000":         func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
+		"failure-ratio 2: give a share from 0 to 1":  func(c *detect.Config) { c.FailureRatio = 2 },
+		"udp-factor 0: give 1 to 1000":               func(c *detect.Config) { c.UDPFactor = 0 },
+		"busy-factor 5000000: give 1 to 1000":        func(c *detect.Config) { c.BusyFactor = 5_000_000 },
 		"memory 0: give 1048576 bytes or more":       func(c *detect.Config) { c.Memory = 0 },
 		"max-skew 0s: give a positive duration":      func(c *detect.Config) { c.MaxSkew = 0 },
 		"block: threshold 5000: give 2 to 1000":      func(c *detect.Config) { c.Block = []uint32{50, 75, 100, 5000} },

@@ -59,6 +59,32 @@ func newRules(cfg *Config, u units) rules {
 	return r
 }
 
+// SetRules replaces the rules from the next flow on. All that was counted stays
+// and counts for the new ones: a source is judged by them when it next touches a
+// target that counts. Open alerts go on. Rules that are wrong change nothing.
+func (d *Detector) SetRules(r Rules) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	d.cfg.Rules = r
+	d.rules = newRules(&d.cfg, d.units)
+	d.forgetJudgements()
+	return nil
+}
+
+// Rules returns the rules in force; their lists are not to be changed.
+func (d *Detector) Rules() Rules { return d.cfg.Rules }
+
+// forgetJudgements drops what was remembered of earlier judgements to spare
+// later ones, because what they depended on has changed.
+func (d *Detector) forgetJudgements() {
+	for _, s := range d.suspects {
+		if s != nil {
+			s.blockAt, s.credits = [trackCount]int{}, credits{}
+		}
+	}
+}
+
 // threshold returns how many distinct targets of the key of c cross at horizon h.
 func (r *rules) threshold(f family, h int, c contact, internal bool) uint64 {
 	t := r.list(f, internal)[h]

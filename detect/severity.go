@@ -65,9 +65,9 @@ func (d *Detector) SetInternal(prefixes []netip.Prefix) {
 	for _, s := range d.suspects {
 		if s != nil {
 			s.internal = d.isInternal(s.addr)
-			s.credits = credits{}
 		}
 	}
+	d.forgetJudgements() // internal sources have thresholds of their own
 }
 
 // technique returns the MITRE ATT&CK ids (enterprise matrix, v17): T1018 remote

@@ -1,0 +1,77 @@
+package detect_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
+)
+
+func TestNewRulesJudgeWhatWasCountedBeforeThem(t *testing.T) {
+	high, low := detect.DefaultRules(), detect.DefaultRules()
+	high.HorizontalEx, low.HorizontalEx = []uint32{500, 500, 500, 500}, []uint32{25, 50, 100, 150}
+	d := newDetector(t, func(c *detect.Config) { c.Rules = high })
+	flows := horizontalScan(41, 22, time.Second)
+	if said := d.Observe(flows[:40], 0); len(said) != 0 {
+		t.Fatalf("%d alerts below the threshold", len(said))
+	}
+	if err := d.SetRules(low); err != nil {
+		t.Fatal(err)
+	}
+	said := d.Observe(flows[40:], 1)
+	if len(said) != 1 || said[0].State != schema.Open || said[0].Pairs.Count != 41 || said[0].Threshold != 25 {
+		t.Errorf("said %+v, want one alert of all 41 targets", said)
+	}
+}
+
+func TestHigherRulesLeaveAnOpenAlertOpen(t *testing.T) {
+	d := newDetector(t, nil)
+	flows := horizontalScan(200, 22, time.Second)
+	all := append([]schema.Alert{}, d.Observe(flows[:40], 0)...)
+	high := detect.DefaultRules()
+	high.HorizontalEx = []uint32{1000, 1000, 1000, 1000}
+	if err := d.SetRules(high); err != nil {
+		t.Fatal(err)
+	}
+	all = append(all, d.Observe(flows[40:], 1)...)
+	all = append(all, d.Finish("end of input")...)
+	checkLives(t, all)
+	if last := finals(all); len(last) != 1 || last[0].Pairs.Count != 200 {
+		t.Errorf("%d alerts: %+v", len(last), last)
+	}
+}
+
+func TestWrongRulesChangeNothing(t *testing.T) {
+	d := newDetector(t, nil)
+	wrong := detect.DefaultRules()
+	wrong.Vertical, wrong.FailureRatio = []uint32{2, 2, 2, 2}, 7
+	if err := d.SetRules(wrong); err == nil {
+		t.Error("they are taken")
+	}
+	if diff := cmp.Diff(detect.DefaultRules(), d.Rules()); diff != "" {
+		t.Errorf("(-before +after)\n%s", diff)
+	}
+}
+
+func TestTheSameRulesAgainChangeNothingThatIsSaid(t *testing.T) {
+	flows := horizontalScan(120, 22, time.Second)
+	for i := range 60 {
+		flows = append(flows, syn(scanner, target(i%10), uint16(1000+i), time.Duration(120+i)*time.Second))
+	}
+	want := alertsOf(t, newDetector(t, nil), flows)
+	d := newDetector(t, nil)
+	var got []schema.Alert
+	for i := range flows {
+		if err := d.SetRules(detect.DefaultRules()); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, d.Observe(flows[i:i+1], int64(i))...)
+	}
+	got = append(got, d.Finish("end of input")...)
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b schema.Alert) bool { return a.MessageID() == b.MessageID() && a.Reason == b.Reason })); diff != "" {
+		t.Errorf("(-once +again and again)\n%s", diff)
+	}
+}
