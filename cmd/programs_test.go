@@ -71,7 +71,7 @@ func build() (dir string, err error) {
 func TestHelpIsWhatItWas(t *testing.T) {
 	for _, line := range []string{
 		"ingest", "detector", "alerter",
-		"scanhound", "scanhound demo", "scanhound decode", "scanhound replay", "scanhound clean", "scanhound explain",
+		"scanhound", "scanhound demo", "scanhound decode", "scanhound replay", "scanhound clean", "scanhound explain", "scanhound rules",
 	} {
 		t.Run(line, func(t *testing.T) {
 			words := strings.Fields(line)

@@ -11,6 +11,7 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/alerter"
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
+	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
@@ -20,11 +21,12 @@ import (
 // demo is the whole pipeline in one process: the code of the deployed programs,
 // with a Kafka and a NATS that live only as long as it does.
 type demo struct {
-	Files        []string      `arg:"" optional:"" name:"file" help:"Captures of exporter datagrams to play instead of the recorded scans."`
-	Within       time.Duration `default:"15s" env:"-" help:"Time in which the recording is played, whatever it took."`
-	ExitWhenIdle bool          `env:"-" help:"End when everything that was played has become an alert or nothing."`
-	Dir          string        `env:"-" placeholder:"FOLDER" help:"Folder in which Kafka and NATS keep their data; else one that is removed at the end."`
-	Detect       detect.Config `embed:"" group:"Detection:"`
+	Files        []string       `arg:"" optional:"" name:"file" help:"Captures of exporter datagrams to play instead of the recorded scans."`
+	Within       time.Duration  `default:"15s" env:"-" help:"Time in which the recording is played, whatever it took."`
+	ExitWhenIdle bool           `env:"-" help:"End when everything that was played has become an alert or nothing."`
+	Dir          string         `env:"-" placeholder:"FOLDER" help:"Folder in which Kafka and NATS keep their data; else one that is removed at the end."`
+	Detect       detect.Config  `embed:"" group:"Detection:"`
+	Profile      profile.Config `embed:"" group:"Detection:"`
 }
 
 // Validate says what is wrong and what to write instead.
@@ -53,7 +55,9 @@ func (c *demo) Run(ctx context.Context, s *service.Service) (err error) {
 		return err
 	}
 	defer b.close()
-	p, err := newPipeline(settingsFor(b.kafka.Brokers(), b.nats.URL(), c.Detect), s)
+	of := settingsFor(b.kafka.Brokers(), b.nats.URL(), c.Detect)
+	of.detector.Profile = c.Profile
+	p, err := newPipeline(of, s)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ type explain struct {
 
 // Run reads all files.
 func (c *explain) Run(ctx context.Context, s *service.Service) error {
-	hound, err := c.detection.open()
+	hound, err := c.detection.open(s)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type cli struct {
 	Clean   clean   `cmd:"" help:"Turn the reversed records of VAST 2013 flow files round, and leave every other byte as it is."`
 	Explain explain `cmd:"" help:"Tell of one source in recordings what is held, which rules it meets, and what keeps the others silent."`
 	Replay  replay  `cmd:"" help:"Find scans in recordings, without any broker, in event time."`
+	Rules   rules   `cmd:"" help:"Print the detection rules that these settings put in force and every profile there is; a rules file with mistakes is refused."`
 }
 
 func main() { os.Exit(service.Main(program, new(cli))) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
+	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
@@ -27,13 +28,20 @@ type replay struct {
 
 // detection is what the detector's settings file says of finding scans.
 type detection struct {
-	Detect     detect.Config `embed:"" group:"Detection:"`
-	Exceptions string        `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none."`
+	Detect     detect.Config  `embed:"" group:"Detection:"`
+	Profile    profile.Config `embed:"" group:"Detection:"`
+	Exceptions string         `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none."`
 }
 
 // open returns a detector of all sources with these settings.
-func (c *detection) open() (*detect.Alone, error) {
-	state, err := detect.New(c.Detect)
+func (c *detection) open(s *service.Service) (*detect.Alone, error) {
+	choice, err := profile.Load(c.Profile, c.Detect.Rules, s.Given)
+	if err != nil {
+		return nil, s.MisconfiguredIn("", err)
+	}
+	cfg := c.Detect
+	cfg.Rules = choice.InForce().Rules
+	state, err := detect.New(cfg)
 	d := &detect.Alone{Detector: state}
 	if err != nil || c.Exceptions == "" {
 		return d, err
@@ -52,7 +60,7 @@ func (c *detection) open() (*detect.Alone, error) {
 
 // Run reads all files.
 func (c *replay) Run(ctx context.Context, s *service.Service) error {
-	hound, err := c.detection.open()
+	hound, err := c.detection.open(s)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
@@ -12,6 +13,7 @@ import (
 // Config is every setting of the detector.
 type Config struct {
 	Detect     detect.Config            `embed:"" group:"Detection:"`
+	Profile    profile.Config           `embed:"" group:"Detection:"`
 	Exceptions string                   `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none, each with sources, targets, ports or exporters, an owner, a reason and an end; read again when it changes."`
 	Place      place.Config             `embed:"" group:"Places:"`
 	Kafka      stream.KafkaConfig       `embed:"" prefix:"kafka-" group:"Kafka:"`

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/cmd/internal/reload"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
@@ -23,6 +24,7 @@ type Detector struct {
 	log        *slog.Logger
 	book       *place.Book
 	files      *reload.Files
+	rules      *profile.Choice
 	exceptions atomic.Pointer[[]detect.Exception]
 	consumer   *stream.Consumer
 	alerts     atomic.Pointer[stream.AlertProducer]
@@ -46,9 +48,7 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	if d.book, err = place.Open(cfg.Place, s.Log); err != nil {
 		return nil, s.MisconfiguredIn("", err)
 	}
-	d.exceptions.Store(new([]detect.Exception))
-	d.files = reload.New(s.Log)
-	if err := d.files.Add("exceptions", cfg.Exceptions, d.takeExceptions); err != nil {
+	if err := d.readFiles(s); err != nil {
 		return nil, s.MisconfiguredIn("", err)
 	}
 	consume := cfg.Consumer
@@ -60,6 +60,28 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	s.Ready("replay", d.replayed)
 	d.register(s)
 	return d, nil
+}
+
+// readFiles reads the files that are read again when they change.
+func (d *Detector) readFiles(s *service.Service) error {
+	d.files = reload.New(s.Log)
+	d.exceptions.Store(new([]detect.Exception))
+	d.rules = profile.New(d.cfg.Profile, d.cfg.Detect.Rules, s.Given)
+	if d.cfg.Profile.Rules == "" {
+		if err := d.rules.Take(nil); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(
+		d.files.Add("rules", d.cfg.Profile.Rules, d.rules.Take),
+		d.files.Add("exceptions", d.cfg.Exceptions, d.takeExceptions),
+	); err != nil {
+		return err
+	}
+	if f := d.rules.InForce(); f.Idle() {
+		s.Log.Warn("the rules file changes nothing of the profile that is chosen", "profile", f.Name, "file", f.File)
+	}
+	return nil
 }
 
 func (d *Detector) takeExceptions(text []byte) error {
@@ -102,11 +124,13 @@ const lookback = time.Hour
 // open makes the worker of a partition. Its state is rebuilt from the flows of
 // the window before what was last committed.
 func (d *Detector) open(_ context.Context, a stream.Assignment) (stream.Worker, time.Time, error) {
-	state, err := detect.New(d.cfg.Detect)
+	cfg, rules := d.cfg.Detect, d.rules.InForce()
+	cfg.Rules = rules.Rules
+	state, err := detect.New(cfg)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	w := &worker{d: d, at: a, state: state}
+	w := &worker{d: d, at: a, state: state, rules: rules}
 	d.mu.Lock()
 	d.workers[a.Partition] = w
 	d.mu.Unlock()

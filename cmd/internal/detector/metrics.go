@@ -56,6 +56,7 @@ func (d *Detector) Stats() Stats {
 
 func (d *Detector) register(s *service.Service) {
 	s.Page("GET /explain", http.HandlerFunc(d.explainPage))
+	s.Page("GET /rules", http.HandlerFunc(d.rulesPage))
 	s.Page("GET /exceptions", http.HandlerFunc(d.exceptionsPage))
 	s.Counter("files_broken_total", "Times that a changed file could not be used.", func() uint64 { return d.book.Broken() + d.files.Broken() })
 	s.Counters("kept_silent_total", "What would have counted and did not: flows that an exception covers, thresholds crossed by clients of targets that are down.", "why",

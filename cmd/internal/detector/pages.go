@@ -68,6 +68,12 @@ func keyName(k *detect.KeyCount) string {
 	return "all"
 }
 
+// rulesPage shows the profile that is chosen and the rules in force.
+func (d *Detector) rulesPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(d.rules.InForce().Text()) // a client that went away is no error
+}
+
 // exceptionsPage lists the exceptions that are in force and what they hid.
 func (d *Detector) exceptionsPage(w http.ResponseWriter, _ *http.Request) {
 	list := d.exceptions.Load()

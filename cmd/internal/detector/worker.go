@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
@@ -26,6 +27,7 @@ type worker struct {
 	flows      []schema.Flow
 	say        []schema.Alert // of this batch
 	own        recordCounts
+	rules      *profile.InForce    // that state judges by
 	edition    uint64              // of the networks file that state knows
 	exceptions *[]detect.Exception // that state knows
 }
@@ -59,9 +61,15 @@ func (w *worker) count(records []*kgo.Record) {
 	}
 }
 
-// learnFiles tells the state which prefixes are ours and what the exceptions
-// are, when that has changed.
+// learnFiles tells the state what the rules and the exceptions are and which
+// prefixes are ours, when that has changed.
 func (w *worker) learnFiles() {
+	if r := w.d.rules.InForce(); r != w.rules {
+		w.rules = r
+		if err := w.state.SetRules(r.Rules); err != nil {
+			panic("BUG: rules that were checked: " + err.Error())
+		}
+	}
 	if list := w.d.exceptions.Load(); list != w.exceptions {
 		w.exceptions = list
 		w.state.SetExceptions(*list)

@@ -1,5 +1,5 @@
-// Package reload reads files again when they change, so that an operator's list
-// takes effect without a restart. A changed file that cannot be used is logged
+// Package reload reads files again when they change or when SIGHUP asks for it, so
+// that an operator's list takes effect without a restart. A changed file that cannot be used is logged
 // and counted, and what it said before stays in force.
 package reload
 
@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -65,25 +67,36 @@ func (f *Files) read(one *file) error {
 // lookEvery is how often the files are looked at.
 const lookEvery = 5 * time.Second
 
-// Run reads files again when they change, until ctx ends.
+// Run reads files again when they change, and all of them at SIGHUP, until ctx
+// ends. Where there are none, SIGHUP keeps its meaning that the terminal is gone.
 func (f *Files) Run(ctx context.Context) error {
 	every := time.NewTicker(lookEvery)
 	defer every.Stop()
+	asked := make(chan os.Signal, 1) // one that waits is enough: it reads all
+	if len(f.files) > 0 {
+		signal.Notify(asked, syscall.SIGHUP)
+		defer signal.Stop(asked)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-every.C:
-			f.Refresh()
+			f.refresh(false)
+		case <-asked:
+			f.refresh(true)
 		}
 	}
 }
 
 // Refresh looks at the files now. It belongs to the goroutine of Run.
-func (f *Files) Refresh() {
+func (f *Files) Refresh() { f.refresh(false) }
+
+// refresh reads the files that have changed, or all.
+func (f *Files) refresh(all bool) {
 	for _, one := range f.files {
 		info, err := os.Stat(one.path)
-		if err == nil && info.ModTime().Equal(one.changed) && info.Size() == one.size {
+		if !all && err == nil && info.ModTime().Equal(one.changed) && info.Size() == one.size {
 			continue
 		}
 		if err := f.read(one); err != nil {

@@ -1,8 +1,8 @@
 package service
 
-// nearest returns the one of known that takes the fewest edits to become word,
+// Nearest returns the one of known that takes the fewest edits to become word,
 // or "" where even that one would have to be half rewritten.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	best, fewest := "", len(word)/2+1
 	for _, k := range known {
 		if d := edits(word, k); d < fewest {

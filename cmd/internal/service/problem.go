@@ -93,7 +93,7 @@ func reason(err error) string {
 // unknownKey is the problem of a key that no setting has.
 func unknownKey(o origin, key string, known []string) problem {
 	text := key + " is not a setting"
-	if n := nearest(key, known); n != "" {
+	if n := Nearest(key, known); n != "" {
 		text += "; did you mean " + n + "?"
 	} else {
 		text += "; --help lists them"

@@ -91,7 +91,7 @@ func (s *Service) join(h *hub, name string, base slog.Handler) {
 // its metrics and checks begin with it, and its [Service.Serve], which it may do without,
 // opens no port.
 func (s *Service) Part(name string) *Service {
-	p := &Service{Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr, within: name + ": "}
+	p := &Service{Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr, settings: s.settings, within: name + ": "}
 	p.config.ShutdownTimeout = s.config.ShutdownTimeout
 	p.join(s.hub, name, s.base.WithAttrs([]slog.Attr{slog.String("program", name)}))
 	p.Log = slog.New(&repeats{p.base, p.repeats})
@@ -113,6 +113,15 @@ func (s *Service) Page(pattern string, h http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paths = append(s.paths, pattern)
+}
+
+// Given returns where the named setting was given, such as --admin or
+// settings.yaml:3, or "" where it has its default.
+func (s *Service) Given(setting string) string {
+	if s.settings == nil {
+		return ""
+	}
+	return s.settings.origin(setting).place
 }
 
 // Misconfigured is the error of a setting that only Run could find wrong, with

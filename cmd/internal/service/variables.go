@@ -14,7 +14,7 @@ func unknownVariables(env map[string]string, known []string) []string {
 		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) || serviceLink.MatchString(name) {
 			continue
 		}
-		if n := nearest(name, known); n != "" {
+		if n := Nearest(name, known); n != "" {
 			name += " (nearest: " + n + ")"
 		}
 		unknown = append(unknown, name)
