@@ -291,6 +291,7 @@ func TestAFileThatASettingNamesAndThatIsNotThereIsToldWithThePlaceOfTheSetting(t
 		"networks: nowhere.yaml":                                              {"ingest", "detector"},
 		"country-db: nowhere.mmdb":                                            {"ingest", "detector"},
 		"exceptions: nowhere.yaml":                                            {"detector"},
+		"rules: nowhere.yaml":                                                 {"detector"},
 	} {
 		for _, program := range programs {
 			file := filepath.Join(t.TempDir(), "settings.yaml")

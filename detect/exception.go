@@ -47,6 +47,11 @@ func (e *Exception) covers(f *schema.Flow, t schema.Time) bool {
 		(len(e.Ports) == 0 || schema.HasPorts(f.Proto) && slices.Contains(e.Ports, f.Dst.Port))
 }
 
+// Names reports whether the exception lists source among its sources.
+func (e *Exception) Names(source netip.Addr) bool {
+	return len(e.Sources) > 0 && anyOrIn(e.Sources, source)
+}
+
 func anyOrIn(list []netip.Prefix, a netip.Addr) bool {
 	if len(list) == 0 {
 		return true

@@ -12,13 +12,31 @@ import (
 // Explanation is what is held of a source, and how far it is from each rule.
 type Explanation struct {
 	Source   netip.Addr
+	Net      bool // the source is all of an IPv6 /64
 	Internal bool
 	Last     time.Time // its latest flow
 	Failed   schema.Count
 	Other    schema.Count
 	Answered uint64 // of the others, those with a session
+	Told     uint64 // of the failed, those that a closed alert told of: they do not count again
+	Down     uint64 // of the failed, those that are down for others too
 	Keys     []KeyCount
-	Open     []string // ids of its open alerts
+	Open     []Fired // its open alerts
+}
+
+// Fired is the rule that opened an alert, and the key and count that it fired at.
+type Fired struct {
+	ID        string
+	Revision  uint32 // told last
+	Rule      string
+	Horizon   time.Duration
+	Count     uint64
+	Threshold uint64
+	Host      netip.Addr // of a vertical or protocol scan
+	Port      uint16     // of a horizontal one
+	Proto     string
+	First     time.Time
+	Last      time.Time
 }
 
 // KeyCount is one key of a rule, with the failed targets within each horizon and
@@ -48,11 +66,38 @@ const maxExplained = 5
 
 // Explain returns what is held of a source; false if nothing is.
 func (d *Detector) Explain(source netip.Addr) (Explanation, bool) {
-	s := d.table.find(keyOf(source))
+	return d.explain(keyOf(source), source, false)
+}
+
+// ExplainNet returns what is held of the IPv6 /64 that an address is in.
+func (d *Detector) ExplainNet(of netip.Addr) (Explanation, bool) {
+	prefix, err := of.WithZone("").Prefix(64)
+	if err != nil || of.Is4() || of.Is4In6() {
+		return Explanation{}, false
+	}
+	return d.explain(netKeyOf(prefix.Addr()), prefix.Addr(), true)
+}
+
+// ExplainAlert returns what is held of the source of an open alert.
+func (d *Detector) ExplainAlert(id string) (Explanation, bool) {
+	for _, o := range d.open {
+		switch s := o.suspect; {
+		case o.id != id:
+		case s.net:
+			return d.ExplainNet(s.addr)
+		default:
+			return d.Explain(s.addr)
+		}
+	}
+	return Explanation{}, false
+}
+
+func (d *Detector) explain(key uint64, source netip.Addr, net bool) (Explanation, bool) {
+	s := d.table.find(key)
 	if s == nil {
 		return Explanation{}, false
 	}
-	x := Explanation{Source: source, Internal: d.isInternal(source), Last: time.Unix(int64(s.seen), 0).UTC()}
+	x := Explanation{Source: source, Net: net, Internal: d.isInternal(source), Last: time.Unix(int64(s.seen), 0).UTC()}
 	if s.bits&slotRecord == 0 {
 		x.addOne(contact{s.word, s.one})
 		return x, true
@@ -64,16 +109,41 @@ func (d *Detector) Explain(source netip.Addr) (Explanation, bool) {
 			x.Answered += rec.other.weight()
 		}
 	}
+	for _, c := range rec.failed.all(&d.slab) {
+		switch {
+		case c.marks&markTold != 0:
+			x.Told += rec.failed.weight()
+		case d.targets.down(c.hash(), d.second):
+			x.Down += rec.failed.weight()
+		}
+	}
 	sus := d.suspectOf(rec)
 	if sus == nil {
 		sus = &suspect{addr: source, internal: x.Internal}
 	}
 	for _, sc := range sus.scans {
-		x.Open = append(x.Open, sc.id)
+		x.Open = append(x.Open, d.fired(sc))
 	}
 	x.Keys = d.explainKeys(rec, sus)
 	return x, true
 }
+
+func (d *Detector) fired(sc *scan) Fired {
+	x := &sc.crossing
+	f := Fired{
+		ID: sc.id, Revision: sc.revision, Rule: x.family.String(), Horizon: d.Horizons()[x.horizon],
+		Count: x.count, Threshold: x.threshold, Proto: protoName(x.contact), First: sc.first.Std(), Last: sc.last.Std(),
+	}
+	switch x.family {
+	case vertical, protocols:
+		f.Host = sc.suspect.target(x.contact)
+	case horizontal:
+		f.Port = x.contact.port()
+	}
+	return f
+}
+
+func protoName(c contact) string { return schema.ProtoName(c.marks.class().proto(c.port())) }
 
 func (x *Explanation) addOne(c contact) {
 	one := schema.Count{Count: 1, Exact: true}
@@ -131,7 +201,7 @@ func (d *Detector) newestOfKeys(rec *record, track trackKind, f family) []contac
 func (d *Detector) explainKey(rec *record, s *suspect, f family, c contact) KeyCount {
 	k := key{f, c}
 	n := d.tallyLate(&rec.failed, &k)
-	e := KeyCount{Rule: f.String(), Proto: schema.ProtoName(c.marks.class().proto(c.port()))}
+	e := KeyCount{Rule: f.String(), Proto: protoName(c)}
 	switch f {
 	case vertical, protocols:
 		e.Host = s.target(c)

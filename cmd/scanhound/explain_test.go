@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/scanhound/scanhound/schema"
 )
 
 func TestExplainTellsTheAlertsTheFatesAndTheKeysOfOneSource(t *testing.T) {
@@ -24,6 +26,42 @@ func TestExplainTellsTheAlertsTheFatesAndTheKeysOfOneSource(t *testing.T) {
 		if other := "10.66.0.11"; strings.Contains(r.stdout, other) {
 			t.Errorf("%s: tells of %s", source, other)
 		}
+	}
+}
+
+func TestExplainFindsTheSourceOfAnAlertAndTellsWhichRuleFired(t *testing.T) {
+	file := onDisk(t, capture(t, "softflowd-v9"))
+	for id, f := range findings(t, run(t, nil, "replay", "--final", "--output=json", file).stdout) {
+		if f.Kind != schema.Horizontal {
+			continue
+		}
+		r := run(t, nil, "explain", id, file)
+		for _, text := range []string{"alert  " + id, "fired: rule horizontal, threshold 25 within 5m", "source      " + f.Source.String(), "counted, oriented by flags"} {
+			if r.code != 0 || !strings.Contains(r.stdout, text) {
+				t.Errorf("%s: status %d, no %q in\n%s%s", id, r.code, text, r.stdout, r.stderr)
+			}
+		}
+	}
+	none := strings.Repeat("0", 32)
+	if r := run(t, nil, "explain", none, file); r.code != 1 || !strings.Contains(r.stderr, "no alert has the id "+none) {
+		t.Errorf("status %d: %s", r.code, r.stderr)
+	}
+	if r := run(t, nil, "explain", none, "-"); r.code != 1 || !strings.Contains(r.stderr, "give files") {
+		t.Errorf("status %d: %s", r.code, r.stderr)
+	}
+	if r := run(t, nil, "explain", "me", file); r.code != 2 || !strings.Contains(r.stderr, "32 hex digits") {
+		t.Errorf("status %d: %s", r.code, r.stderr)
+	}
+}
+
+func TestExplainTellsHowManyFlowsAnExceptionCovers(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "exceptions.yaml")
+	if err := os.WriteFile(list, []byte("- {sources: [10.66.0.18/32], owner: red team, reason: lab}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, nil, "explain", "--exceptions", list, "10.66.0.18", onDisk(t, capture(t, "softflowd-v9")))
+	if r.code != 0 || !strings.Contains(r.stdout, "which an exception covers") {
+		t.Errorf("status %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

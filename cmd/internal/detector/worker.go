@@ -3,10 +3,8 @@ package detector
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -27,6 +25,7 @@ type worker struct {
 	flows      []schema.Flow
 	say        []schema.Alert // of this batch
 	own        recordCounts
+	closed     closedAlerts
 	rules      *profile.InForce    // that state judges by
 	edition    uint64              // of the networks file that state knows
 	exceptions *[]detect.Exception // that state knows
@@ -50,6 +49,11 @@ func (w *worker) count(records []*kgo.Record) {
 	for _, r := range records {
 		w.read(r)
 		alerts := w.state.Observe(w.flows, r.Offset)
+		for i := range alerts {
+			if alerts[i].State == schema.Close {
+				w.closed.add(&alerts[i])
+			}
+		}
 		if r.Offset < w.at.Committed {
 			w.own.Silent += uint64(len(alerts)) // said before, by whoever committed
 			continue
@@ -123,11 +127,25 @@ func (w *worker) counts() counts {
 	return counts{w.own, w.state.Stats()}
 }
 
-func (w *worker) explain(source netip.Addr) (detect.Explanation, [4]time.Duration, bool) {
+// explain returns what is held of what is asked about, and the alerts of it that closed.
+func (w *worker) explain(q Subject) (x explained, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	x, ok := w.state.Explain(source)
-	return x, w.state.Horizons(), ok
+	x.spans = w.state.Horizons()
+	if q.Alert == "" {
+		x.Explanation, ok = q.Ask(w.state)
+	} else if x.Explanation, ok = w.state.ExplainAlert(q.Alert); !ok {
+		if x.asked = w.closed.find(q.Alert); x.asked == nil {
+			return x, false
+		}
+		q = Subject{Source: x.asked.source, Net: x.asked.net}
+		x.Explanation, ok = q.Ask(w.state)
+	}
+	if !ok { // the window has nothing of it any more
+		x.Source, x.Net = q.Source, q.Net
+	}
+	x.held, x.closed = ok, w.closed.of(x.Source, x.Net)
+	return x, ok || len(x.closed) > 0
 }
 
 // hidden returns what each exception of the list hid, nothing if state does not know it yet.
