@@ -15,7 +15,7 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-var update = flag.Bool("update", false, "rewrite the tables of the corpora in testdata")
+var update = flag.Bool("update", false, "rewrite the tables of the corpora and the alerts of the stories in testdata")
 
 // Each recording is read as a user would, oriented, and given flow by flow to a
 // detector and to a model that forgets nothing; once with the default settings and
