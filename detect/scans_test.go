@@ -47,85 +47,6 @@ func gcd(a, b int) int {
 	return a
 }
 
-type verdict struct {
-	Kind                schema.Kind
-	Source              netip.Addr
-	Hosts, Ports, Pairs uint64
-	Rule                string
-	Window              string
-	OpenedAt            int // flows that it took
-}
-
-func TestEveryShapeOfScanIsOneAlertWithItsClassAndCounts(t *testing.T) {
-	sweep := func(n int, gap time.Duration) (flows []schema.Flow) {
-		for i := range n {
-			flows = append(flows, ping(scanner, target(i), time.Duration(i)*gap))
-		}
-		return flows
-	}
-	protocols := func(n int) (flows []schema.Flow) {
-		for i := range n {
-			flows = append(flows, contactOf(scanner, target(1), uint8(60+i), 0, time.Duration(i)*time.Second))
-		}
-		return flows
-	}
-	udpPorts := func(n int) (flows []schema.Flow) {
-		for i := range n {
-			flows = append(flows, udp(scanner, target(1), uint16(1+i), time.Duration(i)*time.Second))
-		}
-		return flows
-	}
-	for _, c := range []struct {
-		name  string
-		flows []schema.Flow
-		want  verdict
-	}{
-		{"vertical", verticalScan(200, 100*time.Millisecond), verdict{schema.Vertical, scanner, 1, 200, 200, "vertical", "5m", 15}},
-		{"vertical over hours", verticalScan(40, 45*time.Minute), verdict{schema.Vertical, scanner, 1, 40, 40, "vertical", "24h", 30}},
-		{"vertical over two days", verticalScan(47, time.Hour), verdict{schema.Vertical, scanner, 1, 47, 47, "vertical", "48h", 40}},
-		{"horizontal", horizontalScan(300, 22, time.Second), verdict{schema.Horizontal, scanner, 300, 1, 300, "horizontal", "5m", 25}},
-		{"horizontal, a host in ten minutes", horizontalScan(200, 22, 10*time.Minute), verdict{schema.Horizontal, scanner, 200, 1, 200, "horizontal", "24h", 100}},
-		{"horizontal on a busy port", horizontalScan(300, 443, time.Second), verdict{schema.Horizontal, scanner, 300, 1, 300, "horizontal", "5m", 100}},
-		{"block", blockScan(20, 40, 100*time.Millisecond), verdict{schema.Block, scanner, 20, 40, 800, "block", "5m", 120}},
-		{"sweep", sweep(100, time.Second), verdict{schema.Sweep, scanner, 100, 0, 100, "sweep", "5m", 25}},
-		{"protocols", protocols(20), verdict{schema.Protocols, scanner, 1, 0, 20, "protocols", "5m", 8}},
-		{"udp takes twice as many", udpPorts(60), verdict{schema.Vertical, scanner, 1, 60, 60, "vertical", "5m", 30}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			alerts := alertsOf(t, newDetector(t, nil), c.flows)
-			closed := finals(alerts)
-			if len(closed) != 1 {
-				t.Fatalf("%d alerts, want 1: %+v", len(closed), closed)
-			}
-			a := closed[0]
-			got := verdict{
-				a.Kind, a.Source, a.Hosts.Count, a.Ports.Count, a.Pairs.Count, a.Rule, a.Window.String(),
-				int(alerts[0].Flows),
-			}
-			if diff := cmp.Diff(c.want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			if !a.Pairs.Exact || a.Pairs.Stderr != 0 {
-				t.Errorf("%d pairs are not exact", a.Pairs.Count)
-			}
-		})
-	}
-}
-
-func TestOneFewerThanTheThresholdIsSilent(t *testing.T) {
-	for name, flows := range map[string][]schema.Flow{
-		"vertical":                  verticalScan(14, time.Second),
-		"horizontal":                horizontalScan(24, 22, time.Second),
-		"slow":                      verticalScan(39, time.Hour),
-		"faster than no horizon":    verticalScan(500, 90*time.Minute),
-		"three targets over and on": append(blockScan(3, 4, time.Second), blockScan(3, 4, 2*time.Second)...),
-	} {
-		if alerts := alertsOf(t, newDetector(t, nil), flows); len(alerts) > 0 {
-			t.Errorf("%s: %s", name, alerts[0].Reason)
-		}
-	}
-}
-
 func TestAThresholdOfAFewTargetsFiresAtThatMany(t *testing.T) {
 	for want := 2; want <= 8; want++ {
 		d := newDetector(t, func(c *detect.Config) { c.Vertical = []uint32{uint32(want), 20, 30, 40} })
@@ -201,35 +122,6 @@ func TestATargetThatTheWindowForgotCountsAgain(t *testing.T) {
 	}
 }
 
-func TestASecondScanOfAnotherShapeIsItsOwnAlert(t *testing.T) {
-	flows := horizontalScan(300, 22, time.Second)
-	for i := range 100 {
-		flows = append(flows, syn(scanner, target(100000), uint16(1000+i), 10*time.Minute+time.Duration(i)*time.Second))
-	}
-	closed := finals(alertsOf(t, newDetector(t, nil), flows))
-	if len(closed) != 2 || closed[0].Kind != schema.Horizontal || closed[1].Kind != schema.Vertical {
-		t.Fatalf("got %d alerts", len(closed))
-	}
-	if closed[0].Hosts.Count != 300 || closed[1].Ports.Count != 100 || closed[1].Hosts.Count != 1 {
-		t.Errorf("%v hosts, %v ports of %v hosts", closed[0].Hosts, closed[1].Ports, closed[1].Hosts)
-	}
-}
-
-func TestAScanAfterAQuietHourIsAnotherAlert(t *testing.T) {
-	flows := horizontalScan(50, 22, time.Second)
-	for i := range 50 {
-		flows = append(flows, syn(scanner, target(i+1), 22, 3*time.Hour+time.Duration(i)*time.Second))
-	}
-	alerts := alertsOf(t, newDetector(t, nil), flows)
-	closed := finals(alerts)
-	if len(closed) != 2 || closed[0].ID == closed[1].ID || closed[0].Reason != "quiet for 1h" {
-		t.Fatalf("got %d alerts: %+v", len(closed), closed)
-	}
-	if closed[1].Hosts.Count != 50 {
-		t.Errorf("the second has %v hosts, want those that were touched again", closed[1].Hosts)
-	}
-}
-
 func TestTheTotalsOfAScanAreThoseOfItsEndHoweverMuchLaterThatIsNoticed(t *testing.T) {
 	for _, hosts := range []int{300, 5000} {
 		flows := horizontalScan(hosts, 23, 100*time.Millisecond)
@@ -279,36 +171,6 @@ func TestAScanOfAWeekIsCountedOverItsWindowOnly(t *testing.T) {
 	}
 	if last.Hosts.Exact || last.Footprint[0].Count != hosts {
 		t.Errorf("%s hosts, and %d are shown of the %d since the alert opened", last.Hosts, last.Footprint[0].Count, hosts)
-	}
-}
-
-func TestASlowScanMayPauseForHours(t *testing.T) {
-	var flows []schema.Flow
-	for day := range 2 {
-		for i := range 110 {
-			flows = append(flows, syn(scanner, target(day*1000+i), 22, time.Duration(day)*20*time.Hour+time.Duration(i)*6*time.Minute))
-		}
-	}
-	closed := finals(alertsOf(t, newDetector(t, nil), flows))
-	if len(closed) != 1 || closed[0].Hosts.Count != 220 {
-		t.Fatalf("got %d alerts: %+v", len(closed), closed)
-	}
-}
-
-func TestASessionWithAProbedTargetIsCriticalAtOnce(t *testing.T) {
-	d := newDetector(t, func(c *detect.Config) { c.Internal = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
-	d.Observe(horizontalScan(100, 22, time.Second), 0)
-	alerts := d.Observe([]schema.Flow{session(scanner, target(7), 22, 5*time.Minute)}, 1)
-	if len(alerts) != 1 {
-		t.Fatalf("%d alerts, want one", len(alerts))
-	}
-	want := []schema.Endpoint{{Addr: target(7), Port: 22, Proto: "TCP"}}
-	a := alerts[0]
-	if a.State != schema.Update || a.Severity != schema.Critical || len(a.Answered) != 1 || a.Answered[0] != want[0] {
-		t.Errorf("%s, %s, answered %v: %s", a.State, a.Severity, a.Answered, a.Reason)
-	}
-	if alerts := d.Observe([]schema.Flow{session(scanner, target(5000), 22, 6*time.Minute)}, 2); len(alerts) != 0 {
-		t.Errorf("a session with a host that was never probed: %s", alerts[0].Reason)
 	}
 }
 
