@@ -56,8 +56,8 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 	}
 	index := uint32(s.word)
 	rec := d.records.at(index)
-	if d.outlived(s, d.units.window/sweeps) {
-		d.purge(s, rec)
+	if quiet := d.unseen(s); d.outlived(s, quiet, d.units.window/sweeps) {
+		d.purge(s, rec, quiet)
 	}
 	s.seen = max(s.seen, second)
 	if c.stamp().age(d.now) > s.oldest.age(d.now) {

@@ -148,16 +148,21 @@ func (d *Detector) sweep(elapsed schema.Time) {
 }
 
 // expired reports whether the window has nothing left of a source, after
-// dropping what is older from one that has something.
+// dropping what is older from one that has something. The window of what an open
+// alert will close with ends with its last contact, so with the source's latest.
 func (d *Detector) expired(s *slot) bool {
 	if d.second-s.seen > d.windowSeconds {
 		return !d.alerted(s)
 	}
-	if s.bits&slotRecord == 0 || !d.outlived(s, 0) {
+	quiet := d.unseen(s)
+	if s.bits&slotRecord == 0 || !d.outlived(s, quiet, 0) {
 		return false
 	}
+	if d.alerted(s) {
+		quiet = 0
+	}
 	rec := d.records.at(uint32(s.word))
-	d.purge(s, rec)
+	d.purge(s, rec, quiet)
 	if sus := d.suspectOf(rec); sus != nil && rec.failed.n < suspicious && len(sus.scans) == 0 {
 		d.forgetSuspect(rec)
 	}

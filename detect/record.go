@@ -117,12 +117,13 @@ func (d *Detector) again(rec *record, at int, c contact) note {
 // alone before touching it is the beginning of another scan.
 const retoldAfter = 5 * 60 // seconds
 
-// outlived reports whether a record holds contacts that are older than the window
-// by more than slack. Event time may have leapt further since than stamps can
-// tell, so ages are taken at the source's latest flow, before which each touch purged.
-func (d *Detector) outlived(s *slot, slack uint32) bool {
+// outlived reports whether the record of a source that has been quiet for so long
+// holds contacts that are older than the window by more than slack. Event time may
+// have leapt further since than stamps can tell, so ages are taken at the source's
+// latest flow, before which each touch purged.
+func (d *Detector) outlived(s *slot, quiet, slack uint32) bool {
 	latest := d.units.stamp(schema.Time(s.seen) * 1e9)
-	return s.oldest.age(latest)+d.unseen(s) > d.units.window+slack
+	return s.oldest.age(latest)+quiet > d.units.window+slack
 }
 
 // unseen is how many units ago a source was last seen.
@@ -130,14 +131,15 @@ func (d *Detector) unseen(s *slot) uint32 {
 	return d.units.count(time.Duration(d.second-s.seen) * time.Second)
 }
 
-// purge drops what is older than the window from a record.
-func (d *Detector) purge(s *slot, rec *record) {
-	latest, since := d.units.stamp(schema.Time(s.seen)*1e9), d.unseen(s)
+// purge drops what is older than the window from the record of a source that has
+// been quiet for so long.
+func (d *Detector) purge(s *slot, rec *record, quiet uint32) {
+	latest := d.units.stamp(schema.Time(s.seen) * 1e9)
 	oldest := uint32(0)
 	s.oldest = latest
 	recent := func(c contact) bool {
 		age := c.stamp().age(latest)
-		if age+since > d.units.window {
+		if age+quiet > d.units.window {
 			return false
 		}
 		if age > oldest {
@@ -155,7 +157,7 @@ func (d *Detector) purge(s *slot, rec *record) {
 	then := paneWindow{now: paneOf(latest), window: d.panes.window}
 	for _, k := range sus.sketch {
 		if k != nil {
-			k.expire(&then, since>>paneShift)
+			k.expire(&then, quiet>>paneShift)
 		}
 	}
 	if rec.failed.n == 0 {
