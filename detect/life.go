@@ -81,8 +81,10 @@ func (d *Detector) due(now schema.Time) {
 	}
 }
 
+// closeAfter is how long a scan may pause: what went on for longer than the fast
+// horizons see is slow too, though a fast one opened it.
 func (sc *scan) closeAfter() time.Duration {
-	if sc.slow {
+	if sc.slow || sc.last.Sub(sc.first) > horizons[fastHorizons-1] {
 		return closeSlow
 	}
 	return closeFast

@@ -10,7 +10,8 @@ import (
 // horizons are the spans over which targets are counted; the last is the window.
 var horizons = [4]time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour, 0}
 
-// fastHorizons: a scan that crosses none but these closes after an hour of quiet.
+// fastHorizons: a scan that crosses none but these, and lasts no longer than
+// they see, closes after an hour of quiet.
 const fastHorizons = 2
 
 // family is what a rule counts of a key.
