@@ -124,12 +124,18 @@ func nullOutcome(f *schema.Flow, knowsFlags bool) outcome {
 	switch {
 	case knowsFlags && f.Src.Packets <= 2:
 		return stealth
-	case !knowsFlags && f.Src.Packets <= maxSilent && f.Dst.Packets == 0:
+	case !knowsFlags && f.Src.Packets <= maxSilent && saidNothing(&f.Dst):
 		return flagless
 	case f.Dst.Packets > 0 && f.Src.Packets > 3:
 		return answered
 	}
 	return touched
+}
+
+// saidNothing: no packet, or a few without payload, such as an RST. Packets whose
+// size the exporter does not tell may have carried anything.
+func saidNothing(s *schema.Side) bool {
+	return s.Packets == 0 || s.Packets <= maxSilent && s.Bytes > 0 && s.Bytes <= s.Packets*maxProbeSize
 }
 
 // tcpReply reads the answering side alone.
