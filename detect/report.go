@@ -92,10 +92,27 @@ func (m *measured) count(sc *scan, w paneWindow, since schema.Time) {
 		if !n.Ports.Exact {
 			n.Ports = within(sketch.ports.count(&w, w.window), share, m.shape.ports, n.Pairs)
 		}
+		if share < nearlyAll {
+			m.agree()
+		}
 		m.shape.pairs, m.shape.hosts, m.shape.ports = n.Pairs.Count, n.Hosts.Count, n.Ports.Count
 	}
 	if sc.track != trackPorts {
 		n.Ports = schema.Count{Exact: true}
+	}
+}
+
+// agree raises the estimate of ports or hosts, whichever the sample holds more of,
+// to what the pairs need: one host cannot have 170 pairs on 26 ports. Of the other,
+// with more pairs each, the sample misses less.
+func (m *measured) agree() {
+	less, more := &m.scale.Hosts, &m.scale.Ports
+	if m.shape.hosts > m.shape.ports {
+		less, more = more, less
+	}
+	of, n := m.scale.Pairs, max(less.Count, 1)
+	if each := (of.Count + n - 1) / n; more.Count < each && !more.Exact {
+		*more = schema.Count{Count: each, Stderr: math.Ceil(of.Stderr / float64(n))}
 	}
 }
 
