@@ -182,7 +182,7 @@ type revision struct {
 // tell runs the flows through orientation and detection, and writes what is said.
 func (s *story) tell(t *testing.T) {
 	t.Helper()
-	d := newDetector(t, func(c *detect.Config) { *c = s.cfg })
+	d := detect.Alone{Detector: newDetector(t, func(c *detect.Config) { *c = s.cfg })}
 	pairing := detect.NewPairing(1<<16, detect.ServicePorts[:])
 	var said []revision
 	say := func(alerts []schema.Alert) {
@@ -201,7 +201,7 @@ func (s *story) tell(t *testing.T) {
 	})
 	say(d.Finish("end of the story"))
 	checkStory(t, said)
-	checkSum(t, d)
+	checkSum(t, d.Detector)
 	s.alerts.Data = alertTable(said)
 	if s.guards != nil {
 		s.guards.Data = counters(t, d.Stats(), pairing.Stats, s.guards.Data)
