@@ -54,13 +54,13 @@ type table struct {
 	out   []string // recordings that are left out here
 }
 
-const columns = "%-36s %6v %6v %7v %7v %6v %6v %6v %5v %5v   %6v %6v %6v %6v %5v %6v   %-16s %s"
+const columns = "%-36s %6v %6v %7v %7v %6v %6v %6v %5v %5v   %6v %6v %6v %6v %5v   %-16s %s"
 
 func newTable() *table {
 	return &table{lines: []string{
 		fmt.Sprintf("%-58s %-37s   %s", "", "  default settings", "low thresholds"),
 		fmt.Sprintf(columns, "recording", "flows", "silent", "sources", "above", "found", "missed", "false", "late", "off",
-			"above", "found", "missed", "false", "late", "again", "class", "nearest of those below"),
+			"above", "found", "missed", "false", "late", "class", "nearest of those below"),
 	}}
 }
 
@@ -82,7 +82,7 @@ func (b *table) add(name string, usual, low *trial) {
 	}
 	b.lines = append(b.lines, strings.TrimRight(fmt.Sprintf(columns, name, usual.flows, silent, len(usual.exact.sources),
 		u.above, u.found, u.missed, u.false, u.late, fmt.Sprintf("%.1f%%", u.off*100),
-		l.above, l.found, l.missed, l.false, l.late, l.again, u.classes(), usual.nearest()), " "))
+		l.above, l.found, l.missed, l.false, l.late, u.classes(), usual.nearest()), " "))
 }
 
 // compare writes the table into the log and compares it with the one in testdata.
@@ -114,14 +114,13 @@ func (b *table) compare(t *testing.T, set string) {
 type score struct {
 	above, found, missed, false int
 	late                        int // told after the flow that crosses when time is not cut to units
-	again                       int // cross only by touching again what they had touched
 	off                         float64
 	kinds                       map[schema.Kind]int // of closing revisions
 }
 
 func (r *trial) score() score {
 	s := score{kinds: map[schema.Kind]int{}}
-	for addr, source := range r.exact.sources {
+	for addr := range r.exact.sources {
 		x, above := r.exact.first(addr)
 		alerts := r.alerts[addr]
 		switch {
@@ -134,8 +133,6 @@ func (r *trial) score() score {
 		case above:
 			s.above++
 			s.missed++
-		case len(source.again) > 0:
-			s.again++
 		}
 	}
 	for addr := range r.alerts {

@@ -8,7 +8,8 @@ import (
 )
 
 // contact is one target of a source: the element that is counted, once however
-// often it is touched. In a set it takes 9 bytes: word and marks.
+// often it is touched. Its stamp is when it was first touched if it failed, else
+// last. In a set it takes 9 bytes: word and marks.
 //
 //	word   63      32 31     16 15      0
 //	       | address | port    | stamp   |
@@ -169,18 +170,30 @@ func (c contact) portKey() portKey { return portKey{c.port(), c.marks.class()} }
 
 func (k portKey) hash() uint64 { return schema.Mix64(uint64(k.port)<<8 | uint64(k.class) | 1<<41) }
 
-// merge adds what d knows to c, the same target: the later stamp and all marks.
-// It reports whether that is news of a target that was told of: one that was
+// merge adds what d knows to c, the same target: all marks, and when. A target
+// that fails counts from its first touch, so that retries, however many at once,
+// are nothing new; one that answers from its last. It reports whether that is
+// news: an earlier first touch, or the touch of a target that was told of and then
 // left alone for retold; closer together they are retries.
 func (c *contact) merge(d contact, now stamp, retold uint32) (news bool) {
+	failed, told := c.marks.isProbe(), c.marks&markTold != 0
 	c.marks |= d.marks &^ markTold
-	if !d.stamp().after(c.stamp(), now) {
+	later := d.stamp().after(c.stamp(), now)
+	switch {
+	case !failed || !c.marks.isProbe():
+		if later {
+			c.setStamp(d.stamp())
+		}
 		return false
+	case told:
+		if news = later && c.stamp().age(d.stamp()) > retold; news {
+			c.marks &^= markTold
+			c.setStamp(d.stamp())
+		}
+		return news
+	case !later && c.stamp() != d.stamp():
+		c.setStamp(d.stamp())
+		return true
 	}
-	news = c.marks&markTold != 0 && c.stamp().age(d.stamp()) > retold
-	if news {
-		c.marks &^= markTold
-	}
-	c.setStamp(d.stamp())
-	return news
+	return false
 }

@@ -31,7 +31,6 @@ type exactSource struct {
 	hosts   map[netip.Addr]bool // of targets with ports
 	ports   map[exactPort]bool
 	crossed map[exactKey]exactCrossing // the first of each key
-	again   map[exactKey]bool          // crossed when a target was touched that counted already
 	near    exactCrossing              // the evaluation that came nearest to its threshold
 }
 
@@ -51,8 +50,12 @@ type exactContact struct {
 
 func (c *exactContact) failing() bool { return (c.strong || c.faint) && !c.answered }
 
-// within reports whether the contact was touched in the half-open window (from, to].
+// within reports whether the contact was touched in the half-open window (from, to];
+// one that fails counts from its first touch.
 func (c *exactContact) within(from, to schema.Time) bool {
+	if c.failing() {
+		return c.touched[0] > from && c.touched[0] <= to
+	}
 	i, _ := slices.BinarySearch(c.touched, from+1)
 	return i < len(c.touched) && c.touched[i] <= to
 }
@@ -125,7 +128,6 @@ func (m *exact) observe(f *schema.Flow) {
 	}
 	at = at / m.unit * m.unit
 	c := s.touch(exactTargetOf(f), at, i)
-	again := c.failing()
 	c.strong, c.faint = c.strong || r.Strong, c.faint || r.Faint
 	if r.Answered && !c.answered {
 		c.answered, c.died = true, i
@@ -135,7 +137,7 @@ func (m *exact) observe(f *schema.Flow) {
 	}
 	for _, k := range c.keys() {
 		if _, done := s.crossed[k]; !done {
-			m.judge(s, k, c, at, i, again)
+			m.judge(s, k, c, at, i)
 		}
 	}
 }
@@ -143,7 +145,7 @@ func (m *exact) observe(f *schema.Flow) {
 func newExactSource(addr netip.Addr) *exactSource {
 	return &exactSource{
 		addr: addr, targets: map[exactTarget]*exactContact{}, keys: map[exactKey][]*exactContact{},
-		hosts: map[netip.Addr]bool{}, ports: map[exactPort]bool{}, again: map[exactKey]bool{}, crossed: map[exactKey]exactCrossing{},
+		hosts: map[netip.Addr]bool{}, ports: map[exactPort]bool{}, crossed: map[exactKey]exactCrossing{},
 	}
 }
 
@@ -207,9 +209,8 @@ func (m *exact) threshold(k exactKey, proto uint8, horizon int) int {
 }
 
 // judge looks at every window of each horizon in which the flow i lies, a touch
-// of c at the instant at, and which ends with a touch. What only touches targets
-// again does not make a scan: that is the rule of first contacts.
-func (m *exact) judge(s *exactSource, k exactKey, c *exactContact, at schema.Time, i int, again bool) {
+// of c at the instant at, and which ends with a touch.
+func (m *exact) judge(s *exactSource, k exactKey, c *exactContact, at schema.Time, i int) {
 	if k.rule == schema.Block && (len(s.hosts) < 5 || len(s.ports) < 5) {
 		return
 	}
@@ -218,10 +219,7 @@ func (m *exact) judge(s *exactSource, k exactKey, c *exactContact, at schema.Tim
 		want := m.threshold(k, c.proto, h)
 		for end := range ends(contacts, at, span) {
 			x := exactCrossing{exactKey: k, horizon: h, want: want, flow: i}
-			switch crosses := m.crosses(&x, contacts, end.Add(-span), end); {
-			case crosses && again:
-				s.again[k] = true
-			case crosses:
+			if m.crosses(&x, contacts, end.Add(-span), end) {
 				s.crossed[k] = x
 				return
 			}

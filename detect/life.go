@@ -127,21 +127,10 @@ func (d *Detector) close(sc *scan, reason string) {
 	d.say(sc, schema.Close, reason)
 	d.stats.Closed++
 	s := sc.suspect
-	rec := d.records.at(s.record)
-	told := uint64(0)
-	for _, set := range []*set{&rec.failed, &rec.other} {
-		for at, c := range set.all(&d.slab) {
-			if sc.covers(c) {
-				if c.marks&(markTold|markAnswered) == 0 {
-					told += set.weight()
-				}
-				c.marks |= markTold
-				set.change(&d.slab, at, c)
-			}
-		}
-	}
 	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
 	d.open = slices.DeleteFunc(d.open, func(o openScan) bool { return o.scan == sc })
+	rec := d.records.at(s.record)
+	told := d.markTold(rec, sc)
 	rec.since = 0
 	k := s.sketch[sc.track]
 	if len(s.open(sc.track)) == 0 {
@@ -152,6 +141,27 @@ func (d *Detector) close(sc *scan, reason string) {
 	} else if k != nil {
 		k.told += told
 	}
+}
+
+// markTold marks what only sc told of, and returns how much that is. Of a sample
+// it is dropped: a set that still stood for so many would hide a smaller scan.
+func (d *Detector) markTold(rec *record, sc *scan) (told uint64) {
+	for _, set := range []*set{&rec.failed, &rec.other} {
+		for at, c := range set.all(&d.slab) {
+			if !sc.covers(c) || slices.ContainsFunc(sc.suspect.scans, func(o *scan) bool { return o.covers(c) }) {
+				continue
+			}
+			if c.marks&(markTold|markAnswered) == 0 {
+				told += set.weight()
+			}
+			c.marks |= markTold
+			set.change(&d.slab, at, c)
+		}
+	}
+	if rec.failed.level > 0 {
+		rec.failed.keep(&d.slab, func(c contact) bool { return c.marks&markTold == 0 })
+	}
+	return told
 }
 
 // evidence is that of the scan's track.

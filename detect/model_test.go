@@ -27,7 +27,7 @@ type modelTarget struct {
 }
 
 type modelContact struct {
-	last schema.Time // in units of 4 s, as the state has them
+	when schema.Time // first touched if it failed, else last; in units of 4 s, as the state has them
 	good bool
 }
 
@@ -44,18 +44,23 @@ func (m *model) observe(f *schema.Flow, good bool) (vertical, horizontal bool) {
 	at := f.Start / 4e9 * 4e9
 	k := modelTarget{f.Dst.Addr, f.Dst.Port}
 	c := of[k]
-	fresh := c == nil || m.now/4e9*4e9 > c.last.Add(m.cfg.Window)
+	fresh := c == nil || m.now/4e9*4e9 > c.when.Add(m.cfg.Window)
 	if fresh {
-		c = &modelContact{last: at}
+		c = &modelContact{when: at}
 		of[k] = c
 	}
-	c.last = max(c.last, at)
-	c.good = c.good || good
-	if !fresh || c.good {
+	if c.good = c.good || good; c.good {
+		c.when = max(c.when, at)
 		return false, false
 	}
-	return m.crosses(of, k, c.last, m.cfg.Vertical, func(o modelTarget) bool { return o.addr == k.addr }),
-		m.crosses(of, k, c.last, m.cfg.HorizontalEx, func(o modelTarget) bool { return o.port == k.port })
+	if at < c.when {
+		c.when, fresh = at, true
+	}
+	if !fresh {
+		return false, false
+	}
+	return m.crosses(of, k, c.when, m.cfg.Vertical, func(o modelTarget) bool { return o.addr == k.addr }),
+		m.crosses(of, k, c.when, m.cfg.HorizontalEx, func(o modelTarget) bool { return o.port == k.port })
 }
 
 // crosses looks at every window of each horizon that holds at.
@@ -64,17 +69,17 @@ func (m *model) crosses(of map[modelTarget]*modelContact, _ modelTarget, at sche
 	for h, span := range spans {
 		good := 0.0
 		for k, c := range of {
-			if same(k) && c.good && c.last > at.Add(-span) {
+			if same(k) && c.good && c.when > at.Add(-span) {
 				good++
 			}
 		}
 		for k, end := range of {
-			if !same(k) || end.good || end.last < at || end.last >= at.Add(span) {
+			if !same(k) || end.good || end.when < at || end.when >= at.Add(span) {
 				continue
 			}
 			n := 0.0
 			for k, c := range of {
-				if same(k) && !c.good && c.last <= end.last && c.last > end.last.Add(-span) {
+				if same(k) && !c.good && c.when <= end.when && c.when > end.when.Add(-span) {
 					n++
 				}
 			}

@@ -6,7 +6,7 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// stamp is when a contact was last touched, in units of the window modulo 2^16.
+// stamp is when a contact was touched, in units of the window modulo 2^16.
 // A window has at most windowUnits of them, so that what is past the window can
 // be told from what lies ahead as long as each stamp is looked at once a window.
 type stamp uint16
