@@ -21,6 +21,7 @@ type evidence struct {
 	pace      pace
 	ports     [4]sourcePort
 	exporters []netip.Addr // at most maxExporters
+	exporter  uint32       // short form of the latest
 	sampling  uint32
 }
 
@@ -55,8 +56,20 @@ func (e *evidence) add(f *schema.Flow, t schema.Time, o outcome, offset int64) {
 	if schema.HasPorts(f.Proto) {
 		e.sourcePort(f.Src.Port)
 	}
-	if len(e.exporters) < maxExporters && !slices.Contains(e.exporters, f.Exporter.Addr) && f.Exporter.Addr.IsValid() {
-		e.exporters = append(e.exporters, f.Exporter.Addr)
+	if f.Exporter.Addr.IsValid() {
+		e.reported(f.Exporter.Addr)
+	}
+}
+
+// reported notes an exporter; mostly it is the one that reported before.
+func (e *evidence) reported(by netip.Addr) {
+	s := short(by)
+	if s == e.exporter && len(e.exporters) > 0 {
+		return
+	}
+	e.exporter = s
+	if len(e.exporters) < maxExporters && !slices.Contains(e.exporters, by) {
+		e.exporters = append(e.exporters, by)
 	}
 }
 

@@ -44,13 +44,26 @@ type scope struct {
 	all   bool
 	hosts []uint32
 	ports []portKey
+
+	// Where the first of them lie, so that looking at them is no further wait for memory.
+	firstHosts [2]uint32
+	firstPorts [2]portKey
 }
 
 // maxScope is how many keys a scope lists before it is simply everything.
 const maxScope = 64
 
 func (s *scope) has(c contact) bool {
-	return s.all || slices.Contains(s.ports, c.portKey()) || slices.Contains(s.hosts, c.addr())
+	if s.all {
+		return true
+	}
+	port, host := c.portKey(), c.addr()
+	for _, p := range s.ports {
+		if p.port == port.port && p.class == port.class {
+			return true
+		}
+	}
+	return slices.Contains(s.hosts, host)
 }
 
 // covers reports whether a contact is of the scan's track and in its scope.
@@ -60,6 +73,9 @@ func (sc *scan) covers(c contact) bool {
 
 // add widens the scope by the key that crossed.
 func (s *scope) add(x *crossing) {
+	if s.hosts == nil {
+		s.hosts, s.ports = s.firstHosts[:0], s.firstPorts[:0]
+	}
 	switch x.family {
 	case vertical, protocols:
 		s.hosts = append(s.hosts, x.contact.addr())

@@ -51,11 +51,33 @@ func (d *Detector) warm(flows []schema.Flow) {
 		if rec := found[i]; rec != nil {
 			sum += d.touchSet(&rec.failed, d.lookups[i].hash) + d.touchSet(&rec.other, d.lookups[i].hash)
 			if s := d.suspectOf(rec); s != nil {
-				sum += uint64(s.record) + s.evidence[trackPorts].flows
+				sum += s.touch()
 			}
 		}
 	}
+	for i := range flows {
+		if rec := found[i]; rec != nil && rec.suspect != 0 {
+			sum += d.suspectOf(rec).touchMore(d.lookups[i].c)
+		}
+	}
 	d.warmed = sum
+}
+
+// touch reads a suspect, and touchMore what it points to.
+func (s *suspect) touch() uint64 {
+	e := &s.evidence[trackPorts]
+	return uint64(s.record) + e.flows + uint64(e.oriented[0]) + uint64(e.pace.minute) + uint64(e.sampling)
+}
+
+func (s *suspect) touchMore(c contact) (sum uint64) {
+	if len(s.scans) > 0 {
+		sum += uint64(s.scans[0].track)
+	}
+	if k := s.sketch[trackPorts]; k != nil && k.hosts.regs != nil {
+		r := k.hosts.regs
+		sum += uint64(r.cells[int(hashHost(c.addr())>>(64-precision))*r.depth])
+	}
+	return sum
 }
 
 func (d *Detector) touchSet(s *set, hash uint64) uint64 {
