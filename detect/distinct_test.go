@@ -52,7 +52,7 @@ func TestAnEstimateIsThatOfAxiomhqsSketch(t *testing.T) {
 		}
 		for _, panes := range []uint16{1, 20, windowPanes} {
 			w := at(windowPanes - 1)
-			got, want := d.count(w, panes).Count, d.sketch(w, panes).Estimate()
+			got, want := d.count(w, panes).Count, d.sketch(precision, w, panes).Estimate()
 			if got != want {
 				t.Fatalf("the last %d panes of %d: %d, axiomhq says %d", panes, n, got, want)
 			}

@@ -217,3 +217,25 @@ func TestALargeScanWithinTwoSlash16sIsCountedExactly(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoScannersOfTheInternetSayHowManyHostsTheyTouchedTogether(t *testing.T) {
+	var flows []schema.Flow
+	for i := range 6000 { // hosts in as many /16s as there are of 10/8
+		host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(n), byte(n >> 8), 1}) }
+		at := time.Duration(i) * 100 * time.Millisecond
+		flows = append(flows, syn(scanner, host(i), 23, at), syn(amid, host(i+3000), 23, at))
+	}
+	var sketches [][]byte
+	for _, a := range alertsOf(t, newDetector(t, nil), flows) {
+		switch {
+		case a.State != schema.Close && a.HostsSketch != nil:
+			t.Errorf("revision %d has a sketch before the close", a.Revision)
+		case a.State == schema.Close:
+			sketches = append(sketches, a.HostsSketch)
+		}
+	}
+	n, err := schema.MergeHosts(sketches...)
+	if err != nil || len(sketches) != 2 || n < 8500 || n > 9500 {
+		t.Errorf("%d of 9,000 hosts from %d sketches, %v", n, len(sketches), err)
+	}
+}

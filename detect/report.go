@@ -181,7 +181,7 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 			Confidence: e.confidence(), Orientation: e.orientation().String(),
 		},
 		Scale:    m.scale,
-		Evidence: d.shown(sc, &m),
+		Evidence: d.shown(sc, &m, state),
 		Origin:   schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
 	}
 	if sc.suspect.net {
@@ -197,7 +197,7 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 }
 
 // shown is the evidence that a revision tells.
-func (d *Detector) shown(sc *scan, m *measured) schema.Evidence {
+func (d *Detector) shown(sc *scan, m *measured, state schema.State) schema.Evidence {
 	e, f := sc.evidence(), d.footprintOf(sc, m)
 	shown := schema.Evidence{
 		Targets: m.targets(sc), TopPorts: m.outline.topPorts(m.scale.Pairs.Count, m.scale.Hosts.Count), SourcePorts: e.commonPorts(),
@@ -207,6 +207,9 @@ func (d *Detector) shown(sc *scan, m *measured) schema.Evidence {
 	}
 	if e.sampling > 1 {
 		shown.Sampling = e.sampling
+	}
+	if state == schema.Close && !m.scale.Hosts.Exact {
+		shown.HostsSketch = d.hostsSketch(sc)
 	}
 	return shown
 }

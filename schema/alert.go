@@ -62,13 +62,14 @@ type Evidence struct {
 	TopPorts    []PortCount       `json:"top_ports"`           // most hosts first, at most 10
 	Footprint   []Footprint       `json:"footprint,omitempty"` // since the alert opened
 	Coverage    Coverage          `json:"coverage"`
-	SourcePorts []uint16          `json:"source_ports"`       // those that a third or more of the flows share
-	Outcomes    map[string]uint64 `json:"outcomes"`           // flows by what they say
-	Flags       map[string]uint64 `json:"flags,omitempty"`    // TCP flows by the initiator's flags: see FlagNames; OtherFlags
-	Peak        uint32            `json:"peak_flows_minute"`  // most flows that began within one minute of event time
-	Exporters   []netip.Addr      `json:"exporters"`          // who reported it
-	Sampling    uint32            `json:"sampling,omitempty"` // the coarsest rate, where any sampled
-	Answered    []Endpoint        `json:"answered,omitempty"` // probed first, then held a session with
+	HostsSketch []byte            `json:"hosts_sketch,omitempty"` // at the close, where hosts are estimated: see MergeHosts
+	SourcePorts []uint16          `json:"source_ports"`           // those that a third or more of the flows share
+	Outcomes    map[string]uint64 `json:"outcomes"`               // flows by what they say
+	Flags       map[string]uint64 `json:"flags,omitempty"`        // TCP flows by the initiator's flags: see FlagNames; OtherFlags
+	Peak        uint32            `json:"peak_flows_minute"`      // most flows that began within one minute of event time
+	Exporters   []netip.Addr      `json:"exporters"`              // who reported it
+	Sampling    uint32            `json:"sampling,omitempty"`     // the coarsest rate, where any sampled
+	Answered    []Endpoint        `json:"answered,omitempty"`     // probed first, then held a session with
 }
 
 // OtherFlags counts in Evidence.Flags what comes after the first 8 combinations.
