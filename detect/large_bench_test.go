@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"testing"
 	"time"
@@ -15,9 +16,10 @@ import (
 )
 
 // stream makes flows of many sources without holding them: most sources touch a
-// few targets, some are busy, three in a thousand scan 100 to 4,000 hosts.
+// few targets, some are busy, a few in a thousand scan 100 to 4,000 hosts.
 type stream struct {
 	sources, n, total uint64
+	scanners          uint64 // of a thousand
 	flows             [64]schema.Flow
 }
 
@@ -30,8 +32,8 @@ func (s *stream) next() []schema.Flow {
 		switch {
 		case s.n <= s.sources:
 		case x>>60 < 5: // a third of the rest are probes
-			w := x % (s.sources * 3 / 1000)
-			who = w/3*1000 + w%3
+			w := x % (s.sources * s.scanners / 1000)
+			who = w/s.scanners*1000 + w%s.scanners
 		default:
 			who = x % (s.sources / (1 + x>>60)) // the first ones are busier
 		}
@@ -39,7 +41,7 @@ func (s *stream) next() []schema.Flow {
 		f := &s.flows[i]
 		src := netip.AddrFrom4([4]byte{byte(16 + who>>24), byte(who >> 16), byte(who >> 8), byte(who)})
 		switch y := schema.Mix64(x); {
-		case who%1000 < 3:
+		case who%1000 < s.scanners:
 			*f = syn(src, target(int(y%(100<<(who%6)))), uint16(22+who%3), after)
 		case y%8 == 0:
 			*f = syn(src, target(int(who%97)), 443, after)
@@ -50,17 +52,30 @@ func (s *stream) next() []schema.Flow {
 	return s.flows[:]
 }
 
-// BenchmarkLarge is two days of as many sources as SCANHOUND_BENCH_SOURCES says,
-// three flows each. Making a flow is measured alone and taken off.
-func BenchmarkLarge(b *testing.B) {
-	sources, err := strconv.ParseUint(os.Getenv("SCANHOUND_BENCH_SOURCES"), 10, 64)
-	if err != nil {
-		b.Skip("SCANHOUND_BENCH_SOURCES says no number of sources, such as 5000000")
+// setting reads a number from the environment.
+func setting(b *testing.B, name string, usual uint64) uint64 {
+	s := os.Getenv(name)
+	if s == "" {
+		return usual
 	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n == 0 {
+		b.Fatalf("%s=%s: want a number", name, s)
+	}
+	return n
+}
+
+// BenchmarkLarge is two days of a million sources, three flows each, three in a
+// thousand of them scanners; SCANHOUND_BENCH_SOURCES (5000000, 20000000) and
+// SCANHOUND_BENCH_SCANNERS (1) say other numbers. Making a flow is measured alone
+// and taken off.
+func BenchmarkLarge(b *testing.B) {
+	sources, scanners := setting(b, "SCANHOUND_BENCH_SOURCES", 1_000_000), setting(b, "SCANHOUND_BENCH_SCANNERS", 3)
 	total := 3 * sources
+	flows := func() *stream { return &stream{sources: sources, scanners: scanners, total: total} }
 	for b.Loop() {
 		made := time.Now()
-		for s := (&stream{sources: sources, total: total}); s.n < total; {
+		for s := flows(); s.n < total; {
 			s.next()
 		}
 		making := time.Since(made)
@@ -70,7 +85,8 @@ func BenchmarkLarge(b *testing.B) {
 		d := newDetector(b, func(c *detect.Config) { c.Memory = 8 << 30 })
 		begin, slowest, busiest := time.Now(), time.Duration(0), time.Duration(0)
 		runtime.LockOSThread()
-		for s := (&stream{sources: sources, total: total}); s.n < total; {
+		collecting, all := cpuSpent()
+		for s := flows(); s.n < total; {
 			flows := s.next()
 			at, cpu := time.Now(), threadTime(b)
 			d.Observe(flows, 0)
@@ -78,10 +94,13 @@ func BenchmarkLarge(b *testing.B) {
 		}
 		runtime.UnlockOSThread()
 		took := time.Since(begin) - making
+		collected, spent := cpuSpent()
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		st := d.Stats()
 		b.ReportMetric(float64(took)/float64(total), "ns/flow")
+		b.ReportMetric(float64(total)/took.Seconds()/1e6, "Mflows/s")
+		b.ReportMetric(100*(collected-collecting)/(spent-all), "%GC")
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(st.Sources), "B/source")
 		b.ReportMetric(float64(st.Bytes)/float64(st.Sources), "own-B/source")
 		b.ReportMetric(float64(slowest)/1e6, "ms-slowest")
@@ -101,4 +120,12 @@ func threadTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(t.Nano())
+}
+
+// cpuSpent are the seconds of CPU that the collector and that everything took.
+func cpuSpent() (collecting, all float64) {
+	spent := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/cpu/classes/idle:cpu-seconds"}}
+	runtime.GC() // the classes are brought up to date by a collection
+	metrics.Read(spent)
+	return spent[0].Value.Float64(), spent[1].Value.Float64() - spent[2].Value.Float64()
 }

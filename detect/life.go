@@ -55,8 +55,8 @@ type openScan struct {
 	look schema.Time
 }
 
-// lookEvery is how often a scan is looked at that grows or has been told of lately.
-const lookEvery = time.Minute
+// lookEvery is how often a scan is looked at when nothing is due before.
+const lookEvery = 5 * time.Minute
 
 // due looks at every open scan whose time may have come.
 func (d *Detector) due(now schema.Time) {
@@ -66,7 +66,6 @@ func (d *Detector) due(now schema.Time) {
 		if now < sc.look {
 			continue
 		}
-		sc.look = now.Add(lookEvery)
 		switch quiet := now.Sub(sc.last); {
 		case quiet >= sc.closeAfter():
 			closing = append(closing, sc.scan)
@@ -75,6 +74,7 @@ func (d *Detector) due(now schema.Time) {
 		case now.Sub(sc.said.at) >= updateEvery:
 			d.refresh(sc.scan)
 		}
+		sc.look = sc.next(now)
 	}
 	for _, sc := range closing {
 		d.close(sc, "quiet for "+schema.Duration(sc.closeAfter()).String())
@@ -83,6 +83,17 @@ func (d *Detector) due(now schema.Time) {
 
 // closeAfter is how long a scan may pause: what went on for longer than the fast
 // horizons see is slow too, though a fast one opened it.
+// next is when something may be due after now, if the scan stays quiet.
+func (sc *scan) next(now schema.Time) schema.Time {
+	next := now.Add(lookEvery)
+	for _, at := range [...]schema.Time{sc.last.Add(settleAfter), sc.last.Add(sc.closeAfter())} {
+		if at > now {
+			next = min(next, at)
+		}
+	}
+	return next
+}
+
 func (sc *scan) closeAfter() time.Duration {
 	if sc.slow || sc.last.Sub(sc.first) > horizons[fastHorizons-1] {
 		return closeSlow
