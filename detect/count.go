@@ -51,7 +51,7 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 		}
 		return how
 	}
-	if s.bits&slotRecord == 0 && !d.promote(s, c, g.t) {
+	if s.bits&slotRecord == 0 && !d.promote(s, c, g) {
 		return placed
 	}
 	index := uint32(s.word)
@@ -64,6 +64,9 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 		s.oldest = c.stamp()
 	}
 	n := d.observe(rec, c, hash)
+	if n.known && !n.fresh {
+		d.repeated(g, c, n.c)
+	}
 	if n.fresh && rec.since == 0 {
 		rec.since = second
 	}
@@ -75,14 +78,15 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 
 // promote gives a source whose one contact lies in its slot a record, unless c
 // is that contact again or all that is left of the window.
-func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
+func (d *Detector) promote(s *slot, c contact, g *sighting) bool {
 	one := contact{s.word, s.one}
-	second := uint32(t.Seconds())
+	second := uint32(g.t.Seconds())
 	switch {
 	case d.second-s.seen > d.windowSeconds:
 		s.word, s.one, s.seen = c.word, c.marks, second
 		return false
 	case one.same(c):
+		d.repeated(g, c, one)
 		one.merge(c, d.now, d.retold)
 		s.word, s.one, s.seen = one.word, one.marks, max(s.seen, second)
 		return false
@@ -95,6 +99,18 @@ func (d *Detector) promote(s *slot, c contact, t schema.Time) bool {
 	s.word, s.one = uint64(index), 0
 	s.bits |= slotRecord
 	return true
+}
+
+// repeated counts a failed flow to a target that the source knows, and for which it
+// therefore counts nothing. What a sampled set does not hold is not known.
+func (d *Detector) repeated(g *sighting, c, known contact) {
+	switch {
+	case !c.marks.isProbe() || g.source != g.f.Src.Addr:
+	case known.marks&markAnswered != 0:
+		d.stats.Silenced[guardGood]++
+	case known.marks.isProbe():
+		d.stats.Silenced[guardRepeat]++
+	}
 }
 
 // examine keeps the evidence of a source that has some, tells its open scans,

@@ -128,12 +128,11 @@ func (d *Detector) flow(f *schema.Flow, at *lookup, offset int64) {
 		return
 	}
 	o := outcomeOf(f, d.knowsFlags(f))
-	if f.Orientation == schema.OrientService && o.isProbe() {
-		o = touched // a guess by port number never accuses
-	}
-	if len(d.exceptions) > 0 && o.isProbe() && d.excepted(f, t) {
-		d.stats.Excepted++
-		o = touched
+	if g := d.spare(f, t, o); g != guardNone {
+		d.stats.Silenced[g]++
+		if o.isProbe() {
+			o = touched
+		}
 	}
 	d.count(f, at, t, o, offset)
 }

@@ -14,7 +14,7 @@ type Reading struct {
 // sent TCP flags, in this flow or before.
 func ReadFlow(f *schema.Flow, knowsFlags bool) Reading {
 	if g := silence(f); g != guardNone {
-		return Reading{Guard: guardNames[g]}
+		return Reading{Guard: guards[g].name}
 	}
 	o := outcomeOf(f, knowsFlags)
 	if f.Orientation == schema.OrientService && o.isProbe() {

@@ -11,18 +11,47 @@ import (
 type guard uint8
 
 const (
-	guardNone      guard = iota
-	guardNoAddress       // a record without both addresses, such as a layer 2 one
-	guardItself          // source and target are the same
-	guardGroup           // multicast and broadcast: mDNS, SSDP, LLMNR chatter
-	guardReply           // ICMP errors and echo replies answer somebody
-	guardPeers           // both ports are the same service: NTP peers, NetBIOS, resolvers
+	guardNone guard = iota
+	// Of these a contact cannot be told.
+	guardNoAddress // a record without both addresses, such as a layer 2 one
+	guardItself    // source and target are the same
+	guardGroup     // multicast and broadcast: mDNS, SSDP, LLMNR chatter
+
+	guardUndecided   // no rule said who started it, and it looks like an answer
+	guardPeers       // nor here, both ports being the same service: NTP peers, NetBIOS, resolvers
+	guardReply       // ICMP errors and echo replies answer somebody
+	guardBackscatter // a lone SYN+ACK answers somebody, or a spoofed address
+	guardService     // turned round by its ports alone: more likely an answer than a probe
+	guardRepeat      // the same target again: it failed before and counts once
+	guardGood        // the target was good for this source within 7 days
+	guardOutage      // the targets are down: they fail for others too
 	guardTraceroute
-	guardUndecided // no rule said who started it, and it looks like an answer
+	guardFlood // many packets to one target are no probe
+	guardException
 	guardCount
 )
 
-var guardNames = [guardCount]string{"", "no_address", "same_address", "multicast", "icmp_reply", "service_peers", "traceroute", "undecided"}
+// guards are the rows in that order. What leaves is no contact at all; any other
+// flow is counted as one that is not a failed target, and kept in mind.
+var guards = [guardCount]struct {
+	name   string
+	leaves bool
+}{
+	guardNoAddress:   {"no_address", true},
+	guardItself:      {"same_address", true},
+	guardGroup:       {"multicast", true},
+	guardUndecided:   {"undecided", true},
+	guardPeers:       {"service_peers", true},
+	guardReply:       {"icmp_reply", true},
+	guardBackscatter: {"backscatter", false},
+	guardService:     {"service_answer", false},
+	guardRepeat:      {"same_target", false},
+	guardGood:        {"good_before", false},
+	guardOutage:      {"outage", false}, // crossings, not flows
+	guardTraceroute:  {"traceroute", true},
+	guardFlood:       {"flood", false},
+	guardException:   {"exception", false},
+}
 
 // silence returns the guard that keeps f out of the counts, or guardNone.
 func silence(f *schema.Flow) guard {
@@ -33,14 +62,40 @@ func silence(f *schema.Flow) guard {
 		return guardItself
 	case f.Dst.Addr.IsMulticast() || f.Dst.Addr == broadcast:
 		return guardGroup
-	case icmpReply(f):
-		return guardReply
-	case servicePeers(f):
-		return guardPeers
-	case traceroute(f):
-		return guardTraceroute
 	case undecided(f):
 		return guardUndecided
+	case servicePeers(f):
+		return guardPeers
+	case icmpReply(f):
+		return guardReply
+	case traceroute(f):
+		return guardTraceroute
+	}
+	return guardNone
+}
+
+// spare returns the guard that keeps a flow from being a failed target while it
+// counts as a contact, or guardNone.
+func (d *Detector) spare(f *schema.Flow, t schema.Time, o outcome) guard {
+	switch {
+	case f.Orientation == schema.OrientService && d.serviceAnswer(f, o):
+		return guardService
+	case !o.isProbe():
+		return spared(f, o)
+	case len(d.exceptions) > 0 && d.excepted(f, t):
+		return guardException
+	}
+	return guardNone
+}
+
+// spared names what outcomeOf read as touched and no more.
+func spared(f *schema.Flow, o outcome) guard {
+	switch {
+	case o != touched:
+	case backscatter(f):
+		return guardBackscatter
+	case flood(f):
+		return guardFlood
 	}
 	return guardNone
 }
@@ -76,9 +131,35 @@ func servicePeers(f *schema.Flow) bool {
 	return false
 }
 
-// traceroute: UDP to the ports that its common implementations count upwards from.
+// serviceAnswer: what was turned round by its ports alone accuses nobody, neither
+// as it is now nor as it came.
+func (d *Detector) serviceAnswer(f *schema.Flow, o outcome) bool {
+	came := *f
+	came.Swap()
+	return o.isProbe() || outcomeOf(&came, d.knowsFlags(f)).isProbe()
+}
+
+// backscatter: of a conversation only a SYN+ACK, by which no session began. Whoever
+// it answers asked under that address, or somebody else did.
+func backscatter(f *schema.Flow) bool {
+	return f.Proto == schema.TCP && f.Src.Packets == 0 && sideOf(f.Dst) == schema.SYN|schema.ACK
+}
+
+// flood: more packets to one target, unanswered, than anybody probes it with.
+func flood(f *schema.Flow) bool {
+	switch {
+	case f.Dst.Packets > 0 || f.Exporter.Sampling > 1:
+		return false
+	case f.Proto == schema.TCP:
+		return sideOf(f.Src) == schema.SYN && f.Src.Packets > maxProbePackets
+	}
+	return f.Src.Packets > maxSilent
+}
+
+// traceroute: UDP to the ports that its common implementations count upwards from,
+// three packets to each as they send by default (traceroute(8), -q).
 func traceroute(f *schema.Flow) bool {
-	return f.Proto == schema.UDP && f.Dst.Port >= 33434 && f.Dst.Port <= 33600 && f.Src.Packets <= 3
+	return f.Proto == schema.UDP && f.Dst.Port >= 33434 && f.Dst.Port <= 33600 && f.Src.Packets <= maxSilent
 }
 
 // undecided: a flagless flow from below the ephemeral ports to one of them is

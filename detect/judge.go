@@ -50,7 +50,7 @@ func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing
 			continue
 		}
 		if d.isDown(rec, &k, h, count, want) {
-			d.stats.Outages++
+			d.stats.Silenced[guardOutage]++
 			continue
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true

@@ -62,6 +62,7 @@ type note struct {
 	c      contact
 	fresh  bool // it counts as a failed target that did not count before
 	probed bool // it had been probed before and has answered now
+	known  bool // it had been contacted before
 }
 
 // observe remembers the contact c of a record.
@@ -78,7 +79,7 @@ func (d *Detector) observe(rec *record, c contact, hash uint64) note {
 			known.merge(c, d.now, d.retold)
 			if !known.marks.isProbe() {
 				rec.other.change(b, at, known)
-				return note{c: known}
+				return note{c: known, known: true}
 			}
 			c = known
 		}
@@ -106,11 +107,11 @@ func (d *Detector) again(rec *record, at int, c contact) note {
 	news := known.merge(c, d.now, d.retold)
 	if known.marks.isProbe() {
 		rec.failed.change(&d.slab, at, known)
-		return note{c: known, fresh: news}
+		return note{c: known, fresh: news, known: true}
 	}
 	rec.failed.remove(&d.slab, at)
 	rec.other.add(&d.slab, known, known.hash(), d.now, d.units.window)
-	return note{c: known, probed: true}
+	return note{c: known, probed: true, known: true}
 }
 
 // retoldAfter is how long a target that an alert told of must have been left

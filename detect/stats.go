@@ -1,12 +1,11 @@
 package detect
 
-// Stats says what became of every flow: Consumed is the sum of Counted,
-// Silenced, Waiting, NoRoom, Copies
-// and the three of the clock.
+// Stats says what became of every flow: Consumed is the sum of Counted, those of
+// Silenced that leave, Waiting, NoRoom, Copies and the three of the clock.
 type Stats struct {
 	Consumed uint64
 	Counted  uint64
-	Silenced [guardCount]uint64 // by guard
+	Silenced [guardCount]uint64 // by guard, see Guards
 	Waiting  uint64             // of new sources that must show more before they get a place
 	NoRoom   uint64             // of new sources, all places being taken by better ones
 	Copies   uint64             // of sessions that another partition counts
@@ -21,8 +20,6 @@ type Stats struct {
 	Opened    uint64 // alerts
 	Closed    uint64
 	Revisions uint64 // opens, updates and closes together
-	Excepted  uint64 // flows that an exception keeps from counting as failed; they are among Counted
-	Outages   uint64 // crossings kept silent because the targets are down
 }
 
 func (s *Stats) refused(a admission) {
@@ -49,14 +46,27 @@ func (s *Stats) Fates(yield func(fate string, n uint64) bool) {
 		name string
 		n    uint64
 	}{{"counted", s.Counted}, {"waiting", s.Waiting}, {"no_room", s.NoRoom}, {"copies", s.Copies}, {"too_early", s.Early}, {"too_late", s.Late}, {"no_time", s.Timeless}}
-	for g := guardNone + 1; g < guardCount; g++ {
-		fates = append(fates, struct {
-			name string
-			n    uint64
-		}{guardNames[g], s.Silenced[g]})
+	for g, row := range guards {
+		if row.leaves {
+			fates = append(fates, struct {
+				name string
+				n    uint64
+			}{row.name, s.Silenced[g]})
+		}
 	}
 	for _, f := range fates {
 		if !yield(f.name, f.n) {
+			return
+		}
+	}
+}
+
+// Guards yields every guard, in the order in which they are asked, with the flows
+// that it kept from counting as failed targets; of outage the crossings. Flows that
+// leave are fates too; the others are counted, or wait for a place.
+func (s *Stats) Guards(yield func(guard string, n uint64) bool) {
+	for g, row := range guards {
+		if guard(g) != guardNone && !yield(row.name, s.Silenced[g]) {
 			return
 		}
 	}
@@ -71,7 +81,7 @@ func (s *Stats) Add(o *Stats) {
 		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
 		{&s.Copies, &o.Copies}, {&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
 		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
-		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions}, {&s.Outages, &o.Outages}, {&s.Excepted, &o.Excepted},
+		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions},
 	} {
 		*p.to += *p.from
 	}

@@ -73,7 +73,7 @@ func why(a *schema.Alert) string {
 }
 
 // counters writes the counters that a story names as they are now: those of
-// Stats, the fates of flows, and turned_round of orientation.
+// Stats, the fates of flows, the guards, and turned_round of orientation.
 func counters(t *testing.T, stats detect.Stats, orient detect.OrientStats, names []byte) []byte {
 	t.Helper()
 	counts := map[string]uint64{"turned_round": orient.Swapped}
@@ -84,6 +84,9 @@ func counters(t *testing.T, stats detect.Stats, orient detect.OrientStats, names
 	}
 	for fate, n := range stats.Fates {
 		counts[fate] = n
+	}
+	for guard, n := range stats.Guards {
+		counts[guard] = n
 	}
 	var b bytes.Buffer
 	for text := range strings.Lines(string(names)) {

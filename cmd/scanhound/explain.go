@@ -146,12 +146,14 @@ func (n fates) add(f *schema.Flow, before, after detect.Stats) {
 		}
 		return true
 	})
-	if after.Excepted != before.Excepted {
-		n["which an exception covers"]++
-	}
-	if after.Outages != before.Outages {
-		n["crossed a threshold, but the targets are down"]++
-	}
+	guarded := map[string]uint64{}
+	before.Guards(func(guard string, v uint64) bool { guarded[guard] = v; return true })
+	after.Guards(func(guard string, v uint64) bool {
+		if _, fate := was[guard]; !fate && v != guarded[guard] {
+			n["kept silent by "+guard]++
+		}
+		return true
+	})
 }
 
 func (n fates) each(row func(string, uint64)) {

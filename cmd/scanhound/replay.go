@@ -103,8 +103,8 @@ func reportDetection(t *table, o detect.OrientStats, d detect.Stats) {
 	t.row("sources held", d.Sources)
 	t.row("alerts opened", d.Opened)
 	t.nonzero("alerts closed before the end", d.Closed)
-	t.nonzero("flows that an exception covers", d.Excepted)
-	t.nonzero("crossings of clients whose targets are down", d.Outages)
+	t.stage("kept silent by")
+	d.Guards(func(guard string, n uint64) bool { t.nonzero(guard, n); return true })
 }
 
 // alertWriter writes alerts as they come, or with final the last revision of

@@ -59,11 +59,12 @@ func (d *Detector) register(s *service.Service) {
 	s.Page("GET /rules", http.HandlerFunc(d.rulesPage))
 	s.Page("GET /exceptions", http.HandlerFunc(d.exceptionsPage))
 	s.Counter("files_broken_total", "Times that a changed file could not be used.", func() uint64 { return d.book.Broken() + d.files.Broken() })
-	s.Counters("kept_silent_total", "What would have counted and did not: flows that an exception covers, thresholds crossed by clients of targets that are down.", "why",
+	s.Counters("kept_silent_total", "What would have counted and did not, by guard: flows; of outage, thresholds crossed by clients of targets that are down.", "guard",
 		func(yield func(string, uint64)) {
 			st := d.Stats().Detect
-			yield("exception_flows", st.Excepted)
-			yield("outage_crossings", st.Outages)
+			for guard, n := range st.Guards {
+				yield(guard, n)
+			}
 		})
 	s.Gauge("state_bytes", "Bytes of state held.", func() float64 { return float64(d.Stats().Detect.Bytes) })
 	s.Counter("records_total", "Kafka records read, those read again too.", func() uint64 { return d.Stats().Records })
