@@ -16,8 +16,15 @@ type sighting struct {
 	eligible bool       // rules may fire
 }
 
-// count adds the flow's contact to its source, and to the source's /64.
+// count adds the flow's contact to its source, and to the source's /64. A guard may
+// make it one that did not fail.
 func (d *Detector) count(f *schema.Flow, at *lookup, t schema.Time, o outcome, offset int64) {
+	if g := d.spare(f, at, t, o); g != guardNone {
+		d.stats.Silenced[g]++
+		if o.isProbe() {
+			o = touched
+		}
+	}
 	c, key := at.c, at.key
 	c.marks |= marksOf(o)
 	c.setStamp(d.units.stamp(t))
@@ -56,8 +63,10 @@ func (d *Detector) place(key uint64, c contact, hash uint64, g *sighting) placin
 	}
 	index := uint32(s.word)
 	rec := d.records.at(index)
-	if quiet := d.unseen(s); d.outlived(s, quiet, d.units.window/sweeps) {
+	quiet := d.unseen(s)
+	if d.outlived(s, quiet, d.units.window/sweeps) || c.marks.isProbe() && d.outlived(s, quiet, 0) && d.forgot(rec, c, hash) {
 		d.purge(s, rec, quiet)
+		c = d.spareGood(g, key, c, hash)
 	}
 	s.seen = max(s.seen, second)
 	if c.stamp().age(d.now) > s.oldest.age(d.now) {

@@ -26,6 +26,7 @@ type Detector struct {
 	records  records
 	door     doorkeeper
 	targets  targets
+	goods    goods
 	nets     map[uint64]*net64
 	sketched uint64 // bytes of sketches and footprints, nearly: see weigh
 
@@ -127,14 +128,7 @@ func (d *Detector) flow(f *schema.Flow, at *lookup, offset int64) {
 		d.stats.Silenced[g]++
 		return
 	}
-	o := outcomeOf(f, d.knowsFlags(f))
-	if g := d.spare(f, t, o); g != guardNone {
-		d.stats.Silenced[g]++
-		if o.isProbe() {
-			o = touched
-		}
-	}
-	d.count(f, at, t, o, offset)
+	d.count(f, at, t, outcomeOf(f, d.knowsFlags(f)), offset)
 }
 
 func (d *Detector) setTime() {

@@ -76,12 +76,14 @@ func silence(f *schema.Flow) guard {
 
 // spare returns the guard that keeps a flow from being a failed target while it
 // counts as a contact, or guardNone.
-func (d *Detector) spare(f *schema.Flow, t schema.Time, o outcome) guard {
+func (d *Detector) spare(f *schema.Flow, at *lookup, t schema.Time, o outcome) guard {
 	switch {
 	case f.Orientation == schema.OrientService && d.serviceAnswer(f, o):
 		return guardService
 	case !o.isProbe():
 		return spared(f, o)
+	case d.wasGood(at.key, at.hash):
+		return guardGood
 	case len(d.exceptions) > 0 && d.excepted(f, t):
 		return guardException
 	}

@@ -120,6 +120,7 @@ func (d *Detector) drop(s *slot) {
 		return
 	}
 	rec := d.records.at(uint32(s.word))
+	d.remember(rec, s.key, s.seen, nothing)
 	rec.failed.drop(&d.slab)
 	rec.other.drop(&d.slab)
 	d.forgetSuspect(rec)

@@ -149,6 +149,7 @@ func (d *Detector) purge(s *slot, rec *record, quiet uint32) {
 		return true
 	}
 	rec.failed.keep(&d.slab, recent)
+	d.remember(rec, s.key, s.seen, recent)
 	rec.other.keep(&d.slab, recent)
 	sus := d.suspectOf(rec)
 	if sus == nil {
