@@ -111,7 +111,7 @@ func TestThreeProcessesWithOneSettingsFileTellOfEveryScanOnceAndEndWithNothingLo
 		`datagrams_total{fate="received"}`, `decoded_total{what="records_flows"}`, `decoded_total{what="templates_new"}`,
 		`oriented_total{rule="flags"}`, "swapped_total", `flows_total{fate="produced"}`, "templates", `log_messages_total{level="info"}`)
 	checkMetrics(t, det,
-		"records_total", `flows_total{fate="counted"}`, `alerts_total{fate="produced"}`, `scans_total{state="open"}`, "sources")
+		"records_total", `flows_total{fate="counted"}`, `alerts_total{fate="produced"}`, `scans_total{state="open"}`, `kept_silent_total{guard="same_target"}`, "sources")
 	checkMetrics(t, al, "records_total", `alerts_total{fate="published"}`)
 	if got := in.metrics()[`scanhound_ingest_flows_total{fate="produced"}`]; got != float64(rec.flows) {
 		t.Errorf("ingest produced %v flows of %d", got, rec.flows)

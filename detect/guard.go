@@ -25,6 +25,7 @@ const (
 	guardRepeat      // the same target again: it failed before and counts once
 	guardGood        // the target was good for this source within 7 days
 	guardOutage      // the targets are down: they fail for others too
+	guardCallBack    // the target had just opened a session that is answered so
 	guardTraceroute
 	guardFlood // many packets to one target are no probe
 	guardException
@@ -48,6 +49,7 @@ var guards = [guardCount]struct {
 	guardRepeat:      {"same_target", false},
 	guardGood:        {"good_before", false},
 	guardOutage:      {"outage", false}, // crossings, not flows
+	guardCallBack:    {"call_back", false},
 	guardTraceroute:  {"traceroute", true},
 	guardFlood:       {"flood", false},
 	guardException:   {"exception", false},
@@ -84,6 +86,8 @@ func (d *Detector) spare(f *schema.Flow, at *lookup, t schema.Time, o outcome) g
 		return spared(f, o)
 	case d.wasGood(at.key, at.hash):
 		return guardGood
+	case f.Hints&schema.HintCallBack != 0:
+		return guardCallBack
 	case len(d.exceptions) > 0 && d.excepted(f, t):
 		return guardException
 	}

@@ -51,6 +51,7 @@ func TestEveryGuardCountsWhatItKeepsSilent(t *testing.T) {
 		{"same_target", []schema.Flow{syn(scanner, target(1), 22, 0), syn(scanner, target(1), 22, time.Second), syn(scanner, target(2), 22, 2*time.Second), syn(scanner, target(1), 22, 3*time.Second)}, 2},
 		{"good_before", []schema.Flow{session(server, target(1), 22, 0), syn(server, target(1), 22, time.Second), syn(server, target(2), 22, 2*time.Second), syn(server, target(1), 22, 3*time.Second)}, 2},
 		{"outage", outage, 12},
+		{"call_back", oriented(ftp(1)), 1},
 		{"traceroute", []schema.Flow{udp(scanner, target(1), 33434, 0)}, 1},
 		{"flood", append(changed(syn(scanner, target(1), 80, 0), func(f *schema.Flow) { f.Src.Packets, f.Src.Bytes = 4000, 4000*44 }),
 			changed(udp(scanner, target(2), 9, 0), func(f *schema.Flow) { f.Src.Packets = 4 })...), 2},

@@ -18,13 +18,15 @@ type Pairing struct {
 	mask     uint64
 	open     []openFlow // of the batch
 	touched  uint64
+	calls    callBacks
 	Stats    OrientStats
 }
 
 // OrientStats counts every flow once under how it was oriented.
 type OrientStats struct {
-	By      [5]uint64 // indexed by schema.Orientation
-	Swapped uint64
+	By        [5]uint64 // indexed by schema.Orientation
+	Swapped   uint64
+	CallBacks uint64 // marked, see schema.HintCallBack
 }
 
 // pairSlot remembers the direction in which a conversation was first seen. The
@@ -90,7 +92,9 @@ func (p *Pairing) Orient(flows []schema.Flow) {
 		if f.Swapped {
 			p.Stats.Swapped++
 		}
+		p.calls.look(i, f)
 	}
+	p.Stats.CallBacks += p.calls.mark(flows)
 }
 
 // remember notes that f's direction was seen.
@@ -167,4 +171,5 @@ func (s *OrientStats) Add(o OrientStats) {
 		s.By[i] += n
 	}
 	s.Swapped += o.Swapped
+	s.CallBacks += o.CallBacks
 }

@@ -67,6 +67,7 @@ func (in *Ingest) register(s *service.Service) {
 			}
 		})
 	s.Counter("swapped_total", "Flows that were turned round.", func() uint64 { return in.Stats().Oriented.Swapped })
+	s.Counter("call_backs_total", "Flows marked as a server's call to a client that had just opened a session with it.", func() uint64 { return in.Stats().Oriented.CallBacks })
 	s.Counters("flows_total", "Flows handed to Kafka, copies too, by fate.", "fate",
 		func(yield func(string, uint64)) {
 			f := in.Stats().Flows
