@@ -26,6 +26,7 @@ type Rules struct {
 	Block        []uint32 `default:"50,75,100,150" help:"Pairs of host and port, many by many, that make a block scan, per horizon."`
 	Sweep        []uint32 `default:"25,50,80,120" help:"Hosts that make an ICMP sweep, answered or not, per horizon."`
 	Protocols    []uint32 `default:"8,10,10,10" help:"IP protocols of one host that make a protocol scan, per horizon."`
+	Early        uint32   `default:"9" help:"Net failures (failed less answered contacts, never below none) within an hour of one port or host that open an alert of an internal source before a threshold does; 0 for never."`
 	FailureRatio float64  `default:"0.7" help:"Share of failed contacts that a port, host or source must reach before it can alert."`
 	UDPFactor    uint32   `name:"udp-factor" default:"2" help:"Multiplies the thresholds for UDP."`
 	BusyFactor   uint32   `default:"4" help:"Multiplies the horizontal threshold of a busy port."`
@@ -42,7 +43,7 @@ func DefaultRules() Rules {
 	return Rules{
 		Vertical: []uint32{15, 20, 30, 40}, HorizontalIn: []uint32{15, 25, 40, 60},
 		HorizontalEx: []uint32{25, 50, 100, 150}, Block: []uint32{50, 75, 100, 150}, Sweep: []uint32{25, 50, 80, 120},
-		Protocols: []uint32{8, 10, 10, 10}, FailureRatio: 0.7, UDPFactor: 2, BusyFactor: 4,
+		Protocols: []uint32{8, 10, 10, 10}, Early: 9, FailureRatio: 0.7, UDPFactor: 2, BusyFactor: 4,
 		BusyPorts: []uint16{80, 443, 53, 123, 7680, 17500},
 	}
 }
@@ -79,6 +80,8 @@ func (r *Rules) Validate() error {
 		}
 	}
 	switch {
+	case r.Early == 1 || r.Early > 1000:
+		return fmt.Errorf("early %d: give 2 to 1000, or 0 for never", r.Early)
 	case r.FailureRatio < 0 || r.FailureRatio > 1:
 		return fmt.Errorf("failure-ratio %v: give a share from 0 to 1", r.FailureRatio)
 	case r.UDPFactor < 1 || r.UDPFactor > maxFactor:

@@ -31,6 +31,7 @@ func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
 		"vertical: 2 thresholds: give 4":             func(c *detect.Config) { c.Vertical = []uint32{1, 2} },
 		"sweep: threshold 0: give 2 to 1000":         func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
 		"failure-ratio 2: give a share from 0 to 1":  func(c *detect.Config) { c.FailureRatio = 2 },
+		"early 1: give 2 to 1000, or 0 for never":    func(c *detect.Config) { c.Early = 1 },
 		"udp-factor 0: give 1 to 1000":               func(c *detect.Config) { c.UDPFactor = 0 },
 		"busy-factor 5000000: give 1 to 1000":        func(c *detect.Config) { c.BusyFactor = 5_000_000 },
 		"memory 0: give 1048576 bytes or more":       func(c *detect.Config) { c.Memory = 0 },

@@ -123,7 +123,15 @@ func fullestRun(panes *[1 << paneBits]uint16, n int) (most uint32) {
 }
 
 // least is the lowest threshold of a family at a horizon, whatever the key.
-func (r *rules) least(f family, h int, internal bool) uint32 { return r.list(f, internal)[h] }
+func (r *rules) least(f family, h int, internal bool) uint32 {
+	want := r.list(f, internal)[h]
+	if early := r.soonest(f, internal); early > 0 && h == hour {
+		want = min(want, early)
+	}
+	return want
+}
 
 // fewest is the lowest threshold of a family.
-func (r *rules) fewest(f family, internal bool) uint32 { return slices.Min(r.list(f, internal)) }
+func (r *rules) fewest(f family, internal bool) uint32 {
+	return min(slices.Min(r.list(f, internal)), r.least(f, hour, internal))
+}

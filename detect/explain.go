@@ -220,6 +220,9 @@ func (d *Detector) explainKey(rec *record, s *suspect, f family, c contact) KeyC
 			e.Fires, e.Why = fires, why
 		}
 	}
+	if x, ok := d.sequential(rec, s, &k, &n); ok && !e.Fires {
+		e.Fires, e.Why = true, reasonEarly(&x)
+	}
 	return e
 }
 

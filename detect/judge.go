@@ -9,6 +9,7 @@ type crossing struct {
 	horizon   int
 	count     uint64
 	threshold uint64
+	early     bool // by the sequential test
 }
 
 // key is what a rule counts: a host, a port, or all of a track.
@@ -55,7 +56,11 @@ func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing
 		}
 		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true
 	}
-	return crossing{}, false
+	x, ok := d.sequential(rec, s, &k, &n)
+	if x.early && !ok {
+		d.stats.Silenced[guardOutage]++
+	}
+	return x, ok
 }
 
 // demand is the count that crosses, and the share of failures that it takes.

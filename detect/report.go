@@ -177,7 +177,7 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 		Source: sc.suspect.addr, Internal: sc.suspect.internal,
 		FirstSeen: sc.first.Std(), LastSeen: sc.last.Std(),
 		Verdict: schema.Verdict{
-			Rule: x.family.String(), Window: window, Threshold: uint32(x.threshold),
+			Rule: x.rule(), Window: window, Threshold: uint32(x.threshold),
 			Confidence: e.confidence(), Orientation: e.orientation().String(),
 		},
 		Scale:    m.scale,
@@ -215,6 +215,9 @@ func (d *Detector) shown(sc *scan, m *measured, state schema.State) schema.Evide
 }
 
 func reasonCrossed(x *crossing) string {
+	if x.early {
+		return reasonEarly(x)
+	}
 	window := "the window"
 	if h := horizons[x.horizon]; h > 0 {
 		window = schema.Duration(h).String()

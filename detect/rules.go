@@ -57,6 +57,9 @@ func newRules(cfg *Config, u units) rules {
 		r.spans[i] = u.count(h)
 	}
 	r.smallest = int(slices.Min(slices.Concat(cfg.Vertical, cfg.HorizontalEx, cfg.HorizontalIn, cfg.Block, cfg.Sweep, cfg.Protocols)))
+	if cfg.Early > 0 {
+		r.smallest = min(r.smallest, int(cfg.Early))
+	}
 	return r
 }
 
