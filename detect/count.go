@@ -30,6 +30,7 @@ func (d *Detector) count(f *schema.Flow, at *lookup, t schema.Time, o outcome, o
 	c.setStamp(d.units.stamp(t))
 	if c.marks&markAnswered != 0 {
 		d.targets.serve(at.hash, d.second)
+		d.noteAnswer(f.Dst.Addr, c)
 	} else if c.marks.isProbe() {
 		d.targets.fail(at.hash, key, d.second)
 	}

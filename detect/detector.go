@@ -21,14 +21,15 @@ type Detector struct {
 	windowSeconds uint32
 	retold        uint32
 
-	table    table
-	slab     slab
-	records  records
-	door     doorkeeper
-	targets  targets
-	goods    goods
-	nets     map[uint64]*net64
-	sketched uint64 // bytes of sketches and footprints, nearly: see weigh
+	table     table
+	slab      slab
+	records   records
+	door      doorkeeper
+	targets   targets
+	goods     goods
+	answering answering
+	nets      map[uint64]*net64
+	sketched  uint64 // bytes of sketches and footprints, nearly: see weigh
 
 	suspects     []*suspect
 	freeSuspects []uint32
@@ -167,6 +168,7 @@ func (d *Detector) tick() {
 			d.weigh()
 			d.forgetNets()
 		}
+		d.answering.forget(d.lastTick, now, d.cfg.Window)
 	}
 	// At round times: who reads the flows again from another beginning ticks alike.
 	d.lastTick, d.nextTick = now, (now/schema.Time(tick)+1)*schema.Time(tick)

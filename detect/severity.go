@@ -27,6 +27,8 @@ func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
 	switch {
 	case len(d.cfg.Internal) == 0:
 		return schema.Medium // nobody told what is ours
+	case !sc.suspect.internal && d.answering.share(m) >= answeringShare:
+		return schema.Medium
 	case !sc.suspect.internal:
 		return schema.Low
 	case d.mostlyInternal(m, sc.suspect):
@@ -62,6 +64,7 @@ func (d *Detector) isInternal(a netip.Addr) bool {
 // SetInternal changes which prefixes are ours, for all sources at once.
 func (d *Detector) SetInternal(prefixes []netip.Prefix) {
 	d.cfg.Internal = prefixes
+	d.answering = answering{} // of other hosts
 	for _, s := range d.suspects {
 		if s != nil {
 			s.internal = d.isInternal(s.addr)
