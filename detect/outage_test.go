@@ -34,7 +34,7 @@ func TestAnOutageIsOfTargetsThatServedLatelyAndFailSeveralSourcesSince(t *testin
 		{"more than a day later", [][]schema.Flow{served(0), fail(12, 24*time.Hour+30*time.Minute)}, false},
 		{"of targets that never served", [][]schema.Flow{fail(12, time.Hour)}, false},
 		{"of four clients", [][]schema.Flow{served(0), fail(4, time.Hour)}, false},
-		{"of targets that served again in between", [][]schema.Flow{served(0), fail(12, time.Hour)[:12*20], served(3 * time.Hour), fail(4, 4*time.Hour)}, false},
+		{"of targets that served again in between", [][]schema.Flow{served(0), fail(12, time.Hour)[:12*20], served(70 * time.Minute), fail(4, 100*time.Minute)}, false},
 		{"of four clients, hours after others failed", [][]schema.Flow{served(0), fail(12, time.Hour)[:12*20], fail(4, 4*time.Hour)}, false},
 	} {
 		d, opened := newDetector(t, nil), 0
