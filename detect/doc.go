@@ -12,10 +12,15 @@
 // (clock.go), read says what the contact means (outcome.go) unless a guard
 // keeps it silent (guard.go), the source remembers the contact (count.go,
 // record.go), and the judge looks whether it crosses a threshold (rules.go,
-// judge.go, outage.go). What crosses becomes, or joins, a scan (scan.go) with a
-// life of its own (life.go), told as alerts (report.go, severity.go) with what an
-// analyst looks at next (sample.go, follow.go, footprint.go, coverage.go). A session
-// that a target opens back reaches its scanner as a copy (alerted.go, gotin.go).
+// judge.go, sequential.go, outage.go). What crosses becomes, or joins, a scan
+// (scan.go) with a life of its own (life.go), told as alerts (report.go,
+// severity.go) with what an analyst looks at next (sample.go, follow.go,
+// footprint.go, coverage.go). A session that a target opens back reaches its
+// scanner as a copy (alerted.go, gotin.go).
+//
+// What the guards know beyond one source lies in fixed tables in which one entry
+// takes another's place: outage.go, good.go (who was good for whom), answering.go,
+// and in ingest callback.go.
 //
 // State is laid out to be small and without pointers: a table of 24-byte slots
 // (table.go), in which a source with one target lies whole; a record for those
