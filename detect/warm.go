@@ -47,47 +47,79 @@ func (d *Detector) warm(flows []schema.Flow) {
 			sum += uint64(found[i].failed.n)
 		}
 	}
+	var suspects [group]*suspect
+	n := 0
 	for i := range flows {
 		if rec := found[i]; rec != nil {
 			sum += d.touchSet(&rec.failed, d.lookups[i].hash) + d.touchSet(&rec.other, d.lookups[i].hash)
 			if s := d.suspectOf(rec); s != nil {
-				sum += s.touch()
+				sum += s.touch(d.lookups[i].c)
+				suspects[n] = s
+				d.suspected[n] = d.lookups[i].c
+				n++
 			}
 		}
 	}
-	for i := range flows {
-		if rec := found[i]; rec != nil && rec.suspect != 0 {
-			sum += d.suspectOf(rec).touchMore(d.lookups[i].c)
-		}
-	}
-	d.warmed = sum
-}
-
-// touch reads a suspect, and touchMore what it points to.
-func (s *suspect) touch() uint64 {
-	e := &s.evidence[trackPorts]
-	return uint64(s.record) + e.flows + uint64(e.oriented[0]) + uint64(e.pace.minute) + uint64(e.sampling)
-}
-
-func (s *suspect) touchMore(c contact) (sum uint64) {
-	if len(s.scans) > 0 {
-		sum += uint64(s.scans[0].track)
-	}
-	if k := s.sketch[trackPorts]; k != nil && k.hosts.regs != nil {
-		r := k.hosts.regs
-		sum += uint64(r.cells[int(hashHost(c.addr())>>(64-precision))*r.depth])
-	}
-	return sum
+	d.warmed = sum + touchScans(suspects[:n], d.suspected[:n])
 }
 
 func (d *Detector) touchSet(s *set, hash uint64) uint64 {
-	if s.size == 0 {
+	if s.n == 0 {
 		return 0
 	}
 	words, marks := d.slab.block(s.block, s.size)
-	if s.size <= denseSize {
-		return words[0] + uint64(marks[0])
+	if s.size <= denseSize { // up to three lines
+		last := int(s.n) - 1
+		return words[0] + words[last/2] + words[last] + uint64(marks[0])
 	}
 	at := hash & uint64(len(words)-1)
 	return words[at] + uint64(marks[at])
+}
+
+func (s *suspect) touch(c contact) uint64 {
+	e := &s.evidence[trackPorts]
+	return uint64(s.record) + e.flows + uint64(e.oriented[0]) + uint64(e.pace.minute) + uint64(e.pace.peak) + uint64(e.sampling) +
+		uint64(s.credits.hosts[hostPlace(c)]) + uint64(s.credits.ports[portPlace(c)])
+}
+
+// touchScans reads what suspects point to, a step further in each round.
+func touchScans(suspects []*suspect, of []contact) (sum uint64) {
+	for _, s := range suspects {
+		if len(s.scans) > 0 {
+			sum += uint64(s.scans[0].track)
+		}
+		if k := s.sketch[trackPorts]; k != nil {
+			sum += uint64(k.mode)
+		}
+	}
+	var prints [2 * group]*footprint // of the scan, and of the sketches
+	for i, s := range suspects {
+		if len(s.scans) > 0 && s.scans[0].footprint != nil {
+			prints[2*i] = s.scans[0].footprint
+			sum += uint64(prints[2*i].since)
+		}
+		if k := s.sketch[trackPorts]; k != nil && k.hosts.regs != nil {
+			prints[2*i+1] = k.footprint
+			sum += uint64(k.hosts.regs.depth)
+		}
+	}
+	for i, s := range suspects {
+		for _, f := range prints[2*i : 2*i+2] {
+			if f != nil && len(f.fine) > 0 {
+				sum += uint64(f.fine[0].base)
+			}
+		}
+		if k := s.sketch[trackPorts]; k != nil && k.hosts.regs != nil {
+			r := k.hosts.regs
+			sum += uint64(r.cells[int(hashHost(of[i].addr())>>(64-precision))*r.depth])
+		}
+	}
+	for i := range suspects {
+		for _, f := range prints[2*i : 2*i+2] {
+			if f != nil && len(f.fine) > 0 && f.fine[0].bits != nil {
+				sum += f.fine[0].bits[uint16(of[i].addr())>>6]
+			}
+		}
+	}
+	return sum
 }
