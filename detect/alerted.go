@@ -11,23 +11,24 @@ import (
 
 // A session that a target opens to its scanner has the target as its source: it
 // lies in a partition whose detector may know nothing of the scanner. So whoever
-// divides flows among partitions learns from the alerts who has an open one, and
-// sends a copy of the sessions with these sources to their partition.
+// divides flows among partitions learns from the alerts who has one, open or closed
+// lately, and sends a copy of the sessions with these sources to their partition.
 
-// Alerted learns from alerts which sources have an open one. It belongs to one
-// goroutine. The zero value is ready.
+// Alerted learns from alerts which sources have one that a session could be the
+// fruit of. It belongs to one goroutine. The zero value is ready.
 type Alerted struct {
-	alerts  map[string]*openAlert // by id
+	alerts  map[string]*learned // by id
 	sources Sources
 	changed bool
 
 	now, swept schema.Time
 }
 
-// openAlert is what is remembered of an alert until it closes.
-type openAlert struct {
+// learned is what is remembered of an alert.
+type learned struct {
 	key      uint64 // of its source
 	revision uint32
+	closed   bool
 	last     schema.Time
 }
 
@@ -35,35 +36,35 @@ type openAlert struct {
 // the usual window. Its close may have been lost with its detector's state.
 const AlertedFor = 96 * time.Hour
 
+// ClosedFor is how long after its last contact an alert that has closed is
+// remembered: the usual window, in which its detector asks for sessions.
+const ClosedFor = 48 * time.Hour
+
 // maxAlerted bounds the alerts that are remembered, at some 150 bytes each. When
-// there are more, those go of which nothing was said for longest.
+// there are more, those go of which nothing was said for longest, closed ones first.
 const maxAlerted = 100_000
 
 // Learn takes one revision of an alert, in the order in which they were written.
 func (a *Alerted) Learn(alert *schema.Alert) {
 	last := schema.TimeOf(alert.LastSeen)
 	known := a.alerts[alert.ID]
-	switch {
-	case !alert.Source.IsValid() || known != nil && alert.Revision < known.revision:
+	if !alert.Source.IsValid() || known != nil && alert.Revision < known.revision {
 		return // written again by a detector that took over
-	case alert.State == schema.Close:
-		if known != nil {
-			a.forget(alert.ID, known)
-		}
-	case known != nil:
-		known.revision, known.last = alert.Revision, last
-	default:
-		a.remember(alert, last)
 	}
+	if known == nil {
+		known = a.remember(alert)
+	}
+	known.revision, known.closed, known.last = alert.Revision, alert.State == schema.Close, last
 	if a.now = max(a.now, last); a.now.Sub(a.swept) > time.Hour {
 		a.swept = a.now
-		a.forgetBefore(a.now.Add(-AlertedFor))
+		open, closed := a.now.Add(-AlertedFor), a.now.Add(-ClosedFor)
+		a.forget(func(k *learned) bool { return k.last < open || k.closed && k.last < closed })
 	}
 }
 
-func (a *Alerted) remember(alert *schema.Alert, last schema.Time) {
+func (a *Alerted) remember(alert *schema.Alert) *learned {
 	if a.alerts == nil {
-		a.alerts, a.sources.keys = map[string]*openAlert{}, map[uint64]uint32{}
+		a.alerts, a.sources.keys = map[string]*learned{}, map[uint64]uint32{}
 	}
 	if len(a.alerts) >= maxAlerted {
 		a.makeRoom()
@@ -72,41 +73,48 @@ func (a *Alerted) remember(alert *schema.Alert, last schema.Time) {
 	if alert.Prefix == 64 {
 		key = netKeyOf(alert.Source)
 	}
-	a.alerts[alert.ID] = &openAlert{key, alert.Revision, last}
+	known := &learned{key: key}
+	a.alerts[alert.ID] = known
 	a.sources.keys[key]++
 	a.changed = true
+	return known
 }
 
-func (a *Alerted) forget(id string, o *openAlert) {
-	delete(a.alerts, id)
-	if a.sources.keys[o.key]--; a.sources.keys[o.key] == 0 {
-		delete(a.sources.keys, o.key)
+func (a *Alerted) forget(which func(*learned) bool) {
+	for id, k := range a.alerts {
+		if !which(k) {
+			continue
+		}
+		delete(a.alerts, id)
+		if a.sources.keys[k.key]--; a.sources.keys[k.key] == 0 {
+			delete(a.sources.keys, k.key)
+		}
+		a.changed = true
 	}
-	a.changed = true
 }
 
-func (a *Alerted) forgetBefore(t schema.Time) {
-	for id, o := range a.alerts {
-		if o.last < t {
-			a.forget(id, o)
+// makeRoom forgets a sixteenth: those of which nothing was said for longest, of the
+// closed ones while these are enough.
+func (a *Alerted) makeRoom() {
+	var closed, all []schema.Time
+	for _, k := range a.alerts {
+		if all = append(all, k.last); k.closed {
+			closed = append(closed, k.last)
 		}
 	}
-}
-
-// makeRoom forgets the sixteenth of which nothing was said for longest.
-func (a *Alerted) makeRoom() {
-	last := make([]schema.Time, 0, len(a.alerts))
-	for _, o := range a.alerts {
-		last = append(last, o.last)
+	n := len(all) / 16
+	onlyClosed := len(closed) > n
+	if onlyClosed {
+		all = closed
 	}
-	slices.Sort(last)
-	a.forgetBefore(last[len(last)/16] + 1)
+	slices.Sort(all)
+	a.forget(func(k *learned) bool { return k.last <= all[n] && (k.closed || !onlyClosed) })
 }
 
 // Changed reports whether Sources would say something else than it did last.
 func (a *Alerted) Changed() bool { return a.changed }
 
-// Sources returns the sources that have an open alert now, nil if there are none.
+// Sources returns the sources that have an alert now, nil if there are none.
 // It never changes, and may be handed to other goroutines.
 func (a *Alerted) Sources() *Sources {
 	a.changed = false
@@ -118,7 +126,7 @@ func (a *Alerted) Sources() *Sources {
 
 // Sources are addresses and IPv6 /64s. A nil one has none.
 type Sources struct {
-	keys map[uint64]uint32 // see keyOf and netKeyOf: the number of open alerts
+	keys map[uint64]uint32 // see keyOf and netKeyOf: the number of alerts
 }
 
 // Len is how many there are.

@@ -137,9 +137,12 @@ func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 		s.evidence[track].add(g.f, g.t, g.o, g.offset)
 		s.name(g.f.Dst.Addr)
 	}
-	covered := len(s.scans) > 0 && d.touch(rec, s, n.c, g.t, d.session(g.f, n, rec, s))
+	covered := (len(s.scans) > 0 || len(s.past) > 0) && d.hear(g, rec, s, n)
 	if n.c.marks.isProbe() && track == trackPorts {
 		s.credits.spend(n.c)
+	}
+	if k := s.sketch[track]; k != nil && g.o&probes != 0 && n.c.marks.isStrong() {
+		k.fail(n.c, g.t)
 	}
 	if !g.eligible || !n.fresh || int(rec.failed.n) < d.rules.smallest || covered {
 		return

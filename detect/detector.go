@@ -34,6 +34,7 @@ type Detector struct {
 	suspects     []*suspect
 	freeSuspects []uint32
 	open         []openScan          // in the order in which they opened
+	reopened     []*past             // told of after their close, in the order of that
 	flags        map[netip.Addr]bool // exporters that have sent TCP flags
 	flagged      netip.Addr          // the last of them
 
@@ -103,6 +104,9 @@ func (d *Detector) Finish(reason string) []schema.Alert {
 	d.alerts = d.alerts[:0]
 	for len(d.open) > 0 {
 		d.close(d.open[0].scan, reason)
+	}
+	for len(d.reopened) > 0 {
+		d.closePast(d.reopened[0], reason)
 	}
 	return d.alerts
 }
@@ -192,5 +196,8 @@ func (d *Detector) weigh() {
 			}
 		}
 		d.sketched += s.footprints()
+		for _, p := range s.past {
+			d.sketched += p.bytes()
+		}
 	}
 }

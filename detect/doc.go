@@ -15,8 +15,9 @@
 // judge.go, sequential.go, outage.go). What crosses becomes, or joins, a scan
 // (scan.go) with a life of its own (life.go), told as alerts (report.go,
 // severity.go) with what an analyst looks at next (sample.go, follow.go,
-// footprint.go, coverage.go). A session that a target opens back reaches its
-// scanner as a copy (alerted.go, gotin.go).
+// footprint.go, coverage.go). A session with a probed target is told of
+// at once (session.go; one that the target opens back comes as a copy: alerted.go,
+// gotin.go), after the close by the alert that had closed (past.go, probed.go).
 //
 // What the guards know beyond one source lies in fixed tables in which one entry
 // takes another's place: outage.go, good.go (who was good for whom), answering.go,

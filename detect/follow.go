@@ -15,8 +15,14 @@ func (d *Detector) sketchFootprints(rec *record, s *suspect, counted func(contac
 			d.byTime(contacts)
 			f := d.newFootprint(s, contacts)
 			f.partial = rec.failed.level > 0 || rec.other.level > 0
-			s.sketch[track].footprint = f
-			d.sketched += f.bytes()
+			k := s.sketch[track]
+			k.footprint = f
+			for _, c := range contacts {
+				if c.marks.isStrong() { // its stamp says when, to the unit
+					k.fail(c, d.units.timeOf(c.stamp(), d.clock.now).Add(d.units.length))
+				}
+			}
+			d.sketched += f.bytes() + k.failures.bytes()
 		}
 	}
 }

@@ -27,18 +27,29 @@ func (d *Detector) gotIn(key uint64, f *schema.Flow, t schema.Time, offset int64
 	}
 	rec := d.records.at(uint32(slot.word))
 	s := d.suspectOf(rec)
-	if s == nil || len(s.scans) == 0 || d.answers(f, rec) {
+	if s == nil || len(s.scans)+len(s.past) == 0 || d.answers(f, rec) {
 		return
 	}
 	e := schema.Endpoint{Addr: f.Src.Addr.Unmap(), Port: f.Dst.Port, Proto: schema.ProtoName(f.Proto), Back: true}
+	probed := false
 	for _, sc := range s.scans {
 		// A session that is older than the scan is not its fruit.
-		if t < sc.first || len(sc.sessions) >= maxKnown || slices.Contains(sc.sessions, e) || !d.hasProbed(f, t, rec, sc) {
+		if t < sc.first || !d.hasProbed(f, t, rec, sc) {
+			continue
+		}
+		probed = true
+		if len(sc.sessions) >= maxKnown || slices.Contains(sc.sessions, e) {
 			continue
 		}
 		sc.sessions = append(sc.sessions, e)
 		sc.evidence().lastOffset = offset
 		d.say(sc, schema.Update, reasonBack(&e))
+	}
+	if !probed && begins(f, false) {
+		d.later(s, e, t, offset, func(p *past) bool {
+			at, is := p.probed.anyOf(short(f.Src.Addr), p.last)
+			return is && at <= t && !p.answers(f)
+		})
 	}
 }
 
@@ -62,34 +73,53 @@ func (d *Detector) answers(f *schema.Flow, rec *record) bool {
 }
 
 // hasProbed reports whether f.Src is a target of the scan: one that failed, or of
-// which a port that is scanned answered and nothing was said. Of a large scan only
-// a sample is known; there it is enough that most hosts around f.Src are targets.
+// which a port that is scanned answered and nothing was said. Of a large scan the
+// sets know a sample; there the maps tell, or else it is enough that most hosts
+// around f.Src are targets.
 func (d *Detector) hasProbed(f *schema.Flow, t schema.Time, rec *record, sc *scan) bool {
-	return d.anyOf(&rec.failed, f.Src.Addr, sc.covers) || d.anyOf(&rec.other, f.Src.Addr, func(c contact) bool {
+	if d.anyOf(&rec.failed, f.Src.Addr, sc.covers) || d.anyOf(&rec.other, f.Src.Addr, func(c contact) bool {
 		return c.marks&markAnswered == 0 && sc.covers(c) && !d.mayProbe(f, t, c)
-	}) || rec.failed.level > 0 && d.mostAround(&rec.failed, f.Src.Addr, sc)
-}
-
-// mostAround reports whether, as far as a sample tells, the scan has at least half
-// of the hosts in the network of a: its /24, or a larger one of which the sample
-// would hold 8 hosts if all were targets. Of an IPv6 target only a hash is known.
-func (d *Detector) mostAround(failed *set, a netip.Addr, sc *scan) bool {
-	if !a.Is4() && !a.Is4In6() {
+	}) {
+		return true
+	}
+	if rec.failed.level == 0 || !sc.suspect.isV4() {
 		return false
 	}
-	bits := min(max(8, failed.level+3), 32)
-	network := uint64(short(a)) >> bits
-	n, ports := uint64(0), map[portKey]bool{} // of a host, each port has its own place in the sample
-	for _, c := range failed.all(&d.slab) {
-		if c.stamp().age(d.now) > d.units.window || !sc.covers(c) {
-			continue
-		}
-		ports[c.portKey()] = true
-		if uint64(c.addr())>>bits == network {
-			n++
+	if is, sure := sc.mapped(short(f.Src.Addr)); sure {
+		return is
+	}
+	n := d.networksOf(rec, sc)
+	return n.most(n.of[short(f.Src.Addr)>>n.bits])
+}
+
+// networks are those around the targets of which a sample holds some.
+type networks struct {
+	bits  int            // of an address within one
+	of    map[uint32]int // contacts, by network
+	level uint8
+	ports int
+}
+
+// networksOf counts the sampled contacts of a scan by network: /24s, or larger ones
+// of which the sample would hold 8 hosts if all were targets.
+func (d *Detector) networksOf(rec *record, sc *scan) networks {
+	level := rec.failed.level
+	n := networks{bits: min(max(8, int(level)+3), 32), of: map[uint32]int{}, level: level}
+	ports := map[portKey]bool{} // of a host, each port has its own place in the sample
+	for _, c := range rec.failed.all(&d.slab) {
+		if c.stamp().age(d.now) <= d.units.window && sc.covers(c) {
+			ports[c.portKey()] = true
+			n.of[uint32(uint64(c.addr())>>n.bits)]++
 		}
 	}
-	return n > 0 && n<<failed.level >= uint64(len(ports))<<(bits-1)
+	n.ports = len(ports)
+	return n
+}
+
+// most reports whether, as far as the sample tells, at least half of the hosts of
+// a network with so many sampled contacts are targets.
+func (n *networks) most(held int) bool {
+	return held > 0 && uint64(held)<<n.level >= uint64(n.ports)<<(n.bits-1)
 }
 
 // mayProbe reports whether an exception covers what f.Dst did to the contact c.

@@ -77,8 +77,9 @@ func (d *Detector) due(now schema.Time) {
 		sc.look = sc.next(now)
 	}
 	for _, sc := range closing {
-		d.close(sc, "quiet for "+schema.Duration(sc.closeAfter()).String())
+		d.close(sc, reasonQuiet(sc.closeAfter()))
 	}
+	d.duePast(now)
 }
 
 // closeAfter is how long a scan may pause: what went on for longer than the fast
@@ -132,9 +133,16 @@ func (d *Detector) refresh(sc *scan) {
 // lookAfter is the size at which a scan may have changed enough to be measured.
 func lookAfter(size uint64) uint64 { return size + size/2 + 1 }
 
-// close tells the totals and forgets the scan. What it was about will not be
-// told of again unless it is touched again.
+// close tells the totals of a scan and remembers which targets it had probed.
 func (d *Detector) close(sc *scan, reason string) {
+	probed := d.probedBy(sc)
+	d.end(sc, reason)
+	d.keepPast(sc, probed)
+}
+
+// end tells the totals and forgets the scan. What it was about will not be told
+// of again unless it is touched again.
+func (d *Detector) end(sc *scan, reason string) {
 	d.say(sc, schema.Close, reason)
 	d.stats.Closed++
 	s := sc.suspect

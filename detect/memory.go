@@ -93,7 +93,7 @@ func (d *Detector) alerted(s *slot) bool {
 		return false
 	}
 	sus := d.suspectOf(d.records.at(uint32(s.word)))
-	return sus != nil && len(sus.scans) > 0
+	return sus != nil && sus.alerted()
 }
 
 func (d *Detector) weaker(a, b *slot) bool {
@@ -103,10 +103,19 @@ func (d *Detector) weaker(a, b *slot) bool {
 	return a.seen < b.seen
 }
 
+// pastWeight is how many failed targets a scan that has closed is worth: of a
+// large one the sets have nothing any more.
+const pastWeight = 100
+
 // weight orders sources for eviction: what has more failed targets stays longer.
 func (d *Detector) weight(s *slot) uint64 {
 	if s.bits&slotRecord != 0 {
-		return 1 + d.records.at(uint32(s.word)).failed.estimate()
+		rec := d.records.at(uint32(s.word))
+		n := 1 + rec.failed.estimate()
+		if sus := d.suspectOf(rec); sus != nil {
+			n += pastWeight * uint64(len(sus.past))
+		}
+		return n
 	}
 	if s.one.isProbe() {
 		return 1
@@ -164,7 +173,7 @@ func (d *Detector) expired(s *slot) bool {
 	}
 	rec := d.records.at(uint32(s.word))
 	d.purge(s, rec, quiet)
-	if sus := d.suspectOf(rec); sus != nil && rec.failed.n < suspicious && len(sus.scans) == 0 {
+	if sus := d.suspectOf(rec); sus != nil && rec.failed.n < suspicious && len(sus.scans)+len(sus.past) == 0 {
 		d.forgetSuspect(rec)
 	}
 	return rec.failed.n+rec.other.n == 0 && rec.suspect == 0

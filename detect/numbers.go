@@ -35,6 +35,14 @@ func (n *numbers) add(i uint16) {
 	}
 }
 
+func (n *numbers) has(i uint16) bool {
+	if n.bits != nil {
+		return n.bits[i>>6]>>(i&63)&1 != 0
+	}
+	_, known := slices.BinarySearch(n.few, i)
+	return known
+}
+
 // bitmap is the set as a bitmap; what it returns may be its own.
 func (n *numbers) bitmap() *bitmap {
 	if n.bits != nil {

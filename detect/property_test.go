@@ -38,9 +38,43 @@ func mixture(seed uint64) []schema.Flow {
 			flows = append(flows, session(who, target(r.IntN(200)), 443, after))
 		}
 	}
-	slices.SortStableFunc(flows, func(a, b schema.Flow) int { return cmp.Compare(a.Start, b.Start) })
+	slices.SortStableFunc(flows, byStart)
 	return flows
 }
+
+// laterSessions are those of the mixture's scanners with what they had probed, in
+// either direction, while their alerts are open and after these have closed; and those
+// of one whose scan is larger than the sets, which closes between.
+func laterSessions(seed uint64) []schema.Flow {
+	r := rand.New(rand.NewPCG(seed, 4))
+	flows := inNoOrder(horizontalScan(1000+r.IntN(2000), 23, 20*time.Millisecond))
+	for i := range flows {
+		flows[i].Src.Addr = target(1<<20 + 4)
+	}
+	quiet := scanOfPort(25, horizontalScan(60, 22, time.Second)) // its scan closes for certain
+	for i := range quiet {
+		quiet[i].Src.Addr = target(1<<20 + 5)
+	}
+	flows = append(append(flows, quiet...), session(target(1<<20+5), target(7), 25, 3*time.Hour))
+	for range 40 {
+		who, host := target(1<<20+1+r.IntN(4)), target(1+r.IntN(100))
+		at := time.Duration(r.Int64N(int64(34 * time.Hour)))
+		if r.IntN(2) == 0 {
+			flows = append(flows, session(who, host, []uint16{22, 23}[r.IntN(2)], at))
+			continue
+		}
+		back := callBack(host, who, at)
+		flows = append(flows, back)
+		back.Hints |= schema.HintCopy
+		flows = append(flows, back)
+	}
+	for i := range 34 * 6 {
+		flows = append(flows, session(target(1<<22), target(1<<22+1), 443, time.Duration(i)*10*time.Minute))
+	}
+	return flows
+}
+
+func byStart(a, b schema.Flow) int { return cmp.Compare(a.Start, b.Start) }
 
 // outcomeOf is what must not depend on the order in which flows arrive.
 type finding struct {
@@ -81,7 +115,9 @@ func TestAnyOrderAndAnyDuplicatesGiveTheSameAlertedSourcesClassesAndCounts(t *te
 
 func TestTheSameOrderGivesTheSameAlertsHoweverItIsCutIntoBatches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		flows := mixture(rapid.Uint64().Draw(t, "seed"))
+		seed := rapid.Uint64().Draw(t, "seed")
+		flows := append(mixture(seed), laterSessions(seed)...)
+		slices.SortStableFunc(flows, byStart)
 		one, many := newDetector(t, nil), newDetector(t, nil)
 		want := slices.Clone(one.Observe(flows, 0))
 		var got []schema.Alert
@@ -110,15 +146,23 @@ func TestADetectorThatReadsTheWindowAgainSaysTheSameFromThereOn(t *testing.T) {
 				flows = append(flows, f)
 			}
 		}
+		flows = append(flows, laterSessions(seed)...)
+		slices.SortStableFunc(flows, byStart)
 		// Before it, flows that the window has forgotten when the second starts.
 		old := session(target(1), target(2), 443, -47*time.Hour)
 		cut := rapid.IntRange(1, len(flows)-1).Draw(t, "cut")
+		if rapid.Bool().Draw(t, "late") { // most flows are of the first hours
+			cut = max(1, len(flows)-cut%200)
+		}
 		one, two := newDetector(t, nil), newDetector(t, nil)
 		one.Observe([]schema.Flow{old}, 0)
 		one.Observe(flows[:cut], 0)
 		two.Observe(flows[:cut], 0) // silently: what it says was said before
 		want, got := slices.Clone(one.Observe(flows[cut:], 1)), slices.Clone(two.Observe(flows[cut:], 1))
 		want, got = append(want, one.Finish("end")...), append(got, two.Finish("end")...)
+		if one.Stats().Reopened == 0 {
+			t.Fatalf("seed %d: nobody got in after a close", seed)
+		}
 		if diff := gocmp.Diff(want, got, cmpopts.EquateComparable(exporter, netip.Prefix{})); diff != "" {
 			t.Fatalf("(-first +second)\n%s", diff)
 		}

@@ -63,6 +63,7 @@ type note struct {
 	fresh  bool // it counts as a failed target that did not count before
 	probed bool // it had been probed before and has answered now
 	known  bool // it had been contacted before
+	talked bool // it had answered before
 }
 
 // observe remembers the contact c of a record.
@@ -76,10 +77,11 @@ func (d *Detector) observe(rec *record, c contact, hash uint64) note {
 	}
 	if at := rec.other.find(b, c, hash); at >= 0 {
 		if known := rec.other.at(b, at); d.remembers(known) {
+			talked := known.marks&markAnswered != 0
 			known.merge(c, d.now, d.retold)
 			if !known.marks.isProbe() {
 				rec.other.change(b, at, known)
-				return note{c: known, known: true}
+				return note{c: known, known: true, talked: talked}
 			}
 			c = known
 		}
@@ -155,6 +157,7 @@ func (d *Detector) purge(s *slot, rec *record, quiet uint32) {
 	if sus == nil {
 		return
 	}
+	d.forgetPast(sus)
 	sus.blockAt = [trackCount]int{}
 	then := paneWindow{now: paneOf(latest), window: d.panes.window}
 	for _, k := range sus.sketch {

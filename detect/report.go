@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/scanhound/scanhound/schema"
 )
@@ -226,6 +227,8 @@ func reasonCrossed(x *crossing) string {
 }
 
 func reasonGrown(from, to uint64) string { return fmt.Sprintf("grown from %d to %d pairs", from, to) }
+
+func reasonQuiet(d time.Duration) string { return "quiet for " + schema.Duration(d).String() }
 
 func reasonSession(e *schema.Endpoint) string {
 	return fmt.Sprintf("got in: a session with %s %s/%d, which it had probed", e.Addr, e.Proto, e.Port)

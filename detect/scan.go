@@ -161,7 +161,7 @@ func (d *Detector) widen(open []*scan, x *crossing) {
 	sc.scope = scope{all: true}
 	d.follow(sc)
 	for _, other := range open[1:] {
-		d.close(other, "merged into "+sc.id)
+		d.end(other, "merged into "+sc.id)
 	}
 	if sc.said.kind != schema.Block && sc.measure(d).shape.kind() == schema.Block {
 		d.say(sc, schema.Update, "became a block scan")

@@ -8,6 +8,7 @@ type sketches struct {
 	pairs, hosts, ports distinct
 
 	footprint *footprint
+	failures  failures
 	told      uint64 // about so many pairs are of scans that have closed
 	oneHost   uint32
 	onePort   portKey
@@ -80,7 +81,9 @@ func (s *sketches) expire(w *paneWindow, extra uint32) {
 // newSketches is what sketches take when they begin: hosts or ports, and pairs.
 const newSketches = 2 * 2 << precision
 
-func (s *sketches) bytes() uint64 { return s.pairs.bytes() + s.hosts.bytes() + s.ports.bytes() }
+func (s *sketches) bytes() uint64 {
+	return s.pairs.bytes() + s.hosts.bytes() + s.ports.bytes() + s.failures.bytes()
+}
 
 // tell lets the sketches count c, unless it is nothing but a session.
 func (d *Detector) tell(rec *record, c contact, hash uint64) {

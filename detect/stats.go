@@ -18,7 +18,8 @@ type Stats struct {
 	Evicted   uint64 // sources that made room for another
 	Expired   uint64 // sources of which the window has nothing left
 	Opened    uint64 // alerts
-	Closed    uint64
+	Reopened  uint64 // closed ones whose scanner got in later
+	Closed    uint64 // once for each that opened, and once for each that was reopened
 	Revisions uint64 // opens, updates and closes together
 }
 
@@ -81,7 +82,7 @@ func (s *Stats) Add(o *Stats) {
 		{&s.Consumed, &o.Consumed}, {&s.Counted, &o.Counted}, {&s.Waiting, &o.Waiting}, {&s.NoRoom, &o.NoRoom},
 		{&s.Copies, &o.Copies}, {&s.Early, &o.Early}, {&s.Late, &o.Late}, {&s.Timeless, &o.Timeless},
 		{&s.Sources, &o.Sources}, {&s.Bytes, &o.Bytes}, {&s.Evicted, &o.Evicted}, {&s.Expired, &o.Expired},
-		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Revisions, &o.Revisions},
+		{&s.Opened, &o.Opened}, {&s.Closed, &o.Closed}, {&s.Reopened, &o.Reopened}, {&s.Revisions, &o.Revisions},
 	} {
 		*p.to += *p.from
 	}

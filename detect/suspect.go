@@ -14,6 +14,7 @@ type suspect struct {
 	internal bool
 	net      bool    // addr is that of an IPv6 /64
 	scans    []*scan // open ones
+	past     []*past // in the order in which they closed
 	sketch   [trackCount]*sketches
 	evidence [trackCount]evidence
 	credits  credits
@@ -131,30 +132,3 @@ func (s *suspect) addrOf(short uint32) netip.Addr {
 func (s *suspect) knows(short uint32) bool { return s.isV4() || s.names[short].IsValid() }
 
 func (s *suspect) isV4() bool { return s.addr.Is4() || s.addr.Is4In6() }
-
-// handshake is how many packets of one side a connection without data takes at most.
-const handshake = 6
-
-// session returns where a scanner got in: a session over TCP or SCTP in which it
-// sent data to a target that it had probed.
-func (d *Detector) session(f *schema.Flow, n *note, rec *record, s *suspect) *schema.Endpoint {
-	if n.c.marks&markAnswered == 0 || f.Proto != schema.TCP && f.Proto != schema.SCTP {
-		return nil
-	}
-	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= handshake {
-		return nil // a connect scan's own handshake and teardown
-	}
-	if !n.probed && !d.probedHost(rec, n.c) {
-		return nil
-	}
-	return &schema.Endpoint{Addr: f.Dst.Addr, Port: f.Dst.Port, Proto: schema.ProtoName(f.Proto)}
-}
-
-func (d *Detector) probedHost(rec *record, c contact) bool {
-	for _, known := range rec.failed.all(&d.slab) {
-		if known.addr() == c.addr() {
-			return true
-		}
-	}
-	return false
-}

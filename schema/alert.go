@@ -10,8 +10,10 @@ import (
 )
 
 // Alert is one revision of what is known of one scan. An alert is opened once,
-// updated while it grows, and closed once; all its revisions share the ID, and
-// the highest revision says everything. Its wire form is JSON.
+// updated while it grows, and closed; all its revisions share the ID, and the highest
+// says everything. A closed one is told of again only when its scanner got in: it is
+// updated, and closed again, with the totals of its first close, fewer targets, ports
+// and networks, and no footprint, flags or sketch. Its wire form is JSON.
 type Alert struct {
 	ID       string   `json:"id"`       // hash of tenant, source, rule and pane of the first contact
 	Revision uint32   `json:"revision"` // 1 for the opening, then 2, 3, ...
@@ -62,7 +64,7 @@ type Evidence struct {
 	TopPorts    []PortCount       `json:"top_ports"`           // most hosts first, at most 10
 	Footprint   []Footprint       `json:"footprint,omitempty"` // since the alert opened
 	Coverage    Coverage          `json:"coverage"`
-	HostsSketch []byte            `json:"hosts_sketch,omitempty"` // at the close, where hosts are estimated: see MergeHosts
+	HostsSketch []byte            `json:"hosts_sketch,omitempty"` // at the first close, where hosts are estimated: see MergeHosts
 	SourcePorts []uint16          `json:"source_ports"`           // those that a third or more of the flows share
 	Outcomes    map[string]uint64 `json:"outcomes"`               // flows by what they say
 	Flags       map[string]uint64 `json:"flags,omitempty"`        // TCP flows by the initiator's flags: see FlagNames; OtherFlags
@@ -135,7 +137,8 @@ func (c Count) String() string {
 // State is where an alert is in its life.
 type State string
 
-// The states; Open and Close come once each.
+// The states. Open comes once; after Close there may be an Update and another Close,
+// if the scanner got in.
 const (
 	Open   State = "open"
 	Update State = "update"

@@ -65,12 +65,21 @@ func TestATargetThatCallsItsScannerBackFromAnotherPartitionIsACriticalAlertOnNAT
 				t.Errorf("%s is %v, want %v", name, got, want)
 			}
 		}
-		// The end of the alert is the end of the copies.
+		// The alert closes, and a call-back after that goes on with it.
 		r.send(t, later(time.Now().Add(time.Minute))...)
-		waitFor(t, "ingest knows that the scan is over", func() bool { return r.ingest.Stats().Alerted.Sources == 0 })
-		r.send(t, calledBack(time.Now(), victim))
-		if c := r.idle(t); c.ingest.Copies != 4 {
-			t.Errorf("%d copies, %d of them after the close", c.ingest.Copies, c.ingest.Copies-4)
+		waitFor(t, "the alert has closed", func() bool { return r.told()[0][len(r.told()[0])-1].State == schema.Close })
+		other := victim.Next()
+		for schema.Partition(other, demoPartitions) == schema.Partition(scanner, demoPartitions) {
+			other = other.Next()
+		}
+		r.send(t, calledBack(time.Now(), other))
+		if c := r.idle(t); c.ingest.Copies != 6 || c.detector.Detect.Reopened != 1 {
+			t.Errorf("%d copies, %d of them after the close, %d alerts go on", c.ingest.Copies, c.ingest.Copies-4, c.detector.Detect.Reopened)
+		}
+		told = r.told()
+		if again := told[0][len(told[0])-1]; len(told) != 1 || again.State != schema.Update || again.Severity != schema.Critical ||
+			len(again.Answered) != 2 || again.Answered[1].Addr != other {
+			t.Errorf("%d alerts, the last revision: %s", len(told), appendLine(nil, &again))
 		}
 	})
 }

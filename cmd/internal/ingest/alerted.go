@@ -15,13 +15,13 @@ import (
 
 // AlertsConfig says where ingest learns who scans.
 type AlertsConfig struct {
-	Topic string `default:"scanhound.alerts.v1" help:"Topic of alerts, in which ingest reads which sources have an open one: a session that somebody opens to such a source is also copied to that source's partition, where its detector sees a target call back. Empty: no copies are made."`
+	Topic string `default:"scanhound.alerts.v1" help:"Topic of alerts, in which ingest reads which sources have one, open or closed within 48 hours: a session that somebody opens to such a source is also copied to that source's partition, where its detector sees a target call back. Empty: no copies are made."`
 }
 
 // DefaultAlertsConfig is what the tags above say, for callers that have no command line.
 func DefaultAlertsConfig() AlertsConfig { return AlertsConfig{Topic: schema.AlertsTopic} }
 
-// alerted is who has an open alert, as far as this ingest knows. What it does not
+// alerted is who has an alert, open or closed lately, as far as this ingest knows. What it does not
 // know yet, or never learns, costs copies: ingest itself does not wait for it.
 type alerted struct {
 	known   detect.Alerted                 // of the goroutine that reads the topic
@@ -31,7 +31,7 @@ type alerted struct {
 
 // AlertedStats says what is known of who scans.
 type AlertedStats struct {
-	Sources uint64 // with an open alert
+	Sources uint64 // with an alert
 	Learned uint64 // alert revisions read
 	Bad     uint64 // records that are no alert
 }
@@ -71,7 +71,7 @@ func (a *alerted) stats() AlertedStats {
 
 // registerAlerted shows who is known and what came of it.
 func (in *Ingest) registerAlerted(s *service.Service) {
-	s.Gauge("alerted_sources", "Sources that have an open alert, as far as is known here.", func() float64 { return float64(in.alerted.stats().Sources) })
+	s.Gauge("alerted_sources", "Sources that have an alert, open or closed within 48 hours, as far as is known here.", func() float64 { return float64(in.alerted.stats().Sources) })
 	s.Counters("alerts_read_total", "Records of the alerts topic: those learned from, and those that are no alert.", "what",
 		func(yield func(string, uint64)) {
 			st := in.alerted.stats()
