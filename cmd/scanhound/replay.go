@@ -103,6 +103,7 @@ func reportDetection(t *table, o detect.OrientStats, d detect.Stats) {
 	t.row("sources held", d.Sources)
 	t.row("alerts opened", d.Opened)
 	t.nonzero("alerts closed before the end", d.Closed)
+	t.nonzero("closed alerts whose scanner got in later", d.Reopened)
 	t.stage("kept silent by")
 	d.Guards(func(guard string, n uint64) bool { t.nonzero(guard, n); return true })
 }

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/scanhound/scanhound/schema"
@@ -38,8 +39,14 @@ func closedAlertOf(a *schema.Alert) closedAlert {
 	}
 }
 
+// add keeps one that has closed. One that closed again, since its scanner got in,
+// takes its own place.
 func (c *closedAlerts) add(a *schema.Alert) {
 	one := closedAlertOf(a)
+	if at := slices.IndexFunc(c.ring, func(o closedAlert) bool { return o.id == one.id }); at >= 0 {
+		c.ring[at] = one
+		return
+	}
 	if len(c.ring) < maxClosed {
 		c.ring = append(c.ring, one)
 		return

@@ -25,6 +25,10 @@ func TestOnlyTheAlertsThatClosedLastAreKept(t *testing.T) {
 	if len(of) != maxClosed/2 || of[0].id != "1499" || of[1].id != "1497" || of[len(of)-1].id != "501" {
 		t.Errorf("%d of one network, from %s to %s", len(of), of[0].id, of[len(of)-1].id)
 	}
+	c.add(&schema.Alert{ID: "1000", Revision: 7, Source: one})
+	if len(c.ring) != maxClosed || c.find("1000").revision != 7 || len(c.of(one, false)) != maxClosed/2 {
+		t.Error("one that closed again is kept twice")
+	}
 	if len(c.of(other, false)) != 0 {
 		t.Error("a network is taken for an address")
 	}

@@ -94,10 +94,11 @@ func (d *Detector) register(s *service.Service) {
 			yield("too_large", st.Alerts.Refused)
 			yield("said_before", st.Silent)
 		})
-	s.Counters("scans_total", "Alerts opened and closed.", "state",
+	s.Counters("scans_total", "Alerts opened, closed, and told of again after their close because the scanner got in; open and reopen less close are open now.", "state",
 		func(yield func(string, uint64)) {
 			st := d.Stats().Detect
 			yield("open", st.Opened)
+			yield("reopen", st.Reopened)
 			yield("close", st.Closed)
 		})
 	s.Gauge("sources", "Sources held.", func() float64 { return float64(d.Stats().Detect.Sources) })
