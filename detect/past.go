@@ -51,7 +51,7 @@ func (d *Detector) keepPast(sc *scan, p probed) {
 		s.past = slices.Delete(s.past, first, first+1)
 	}
 	was := &past{
-		suspect: s, scope: sc.scope, first: sc.first, last: sc.last, probed: p, pause: sc.closeAfter(),
+		suspect: s, scope: sc.scope.clone(), first: sc.first, last: sc.last, probed: p, pause: sc.closeAfter(),
 		alert: small(&d.alerts[len(d.alerts)-1]),
 	}
 	s.past = append(s.past, was)

@@ -53,6 +53,11 @@ type scope struct {
 // maxScope is how many keys a scope lists before it is simply everything.
 const maxScope = 64
 
+// clone is a copy that keeps nothing of the scan in memory.
+func (s *scope) clone() scope {
+	return scope{all: s.all, hosts: slices.Clone(s.hosts), ports: slices.Clone(s.ports)}
+}
+
 func (s *scope) has(c contact) bool {
 	if s.all {
 		return true
