@@ -30,19 +30,20 @@ func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, sess
 		covered = true
 		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
 		sc.said.settled = false
+		sc.seen++
 		sc.trace(c)
 		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
 			sc.sessions = append(sc.sessions, *session)
 			d.say(sc, schema.Update, reasonSession(session))
 			continue
 		}
-		if size := rec.size(); size >= sc.said.again {
+		if sc.seen >= sc.said.again {
 			pairs := sc.measure(d).scale.Pairs.Count
 			if pairs >= jump*sc.said.pairs {
 				d.say(sc, schema.Update, reasonGrown(sc.said.pairs, pairs))
 				continue
 			}
-			sc.said.again = size + max(jump*sc.said.pairs-pairs, 1)
+			sc.said.again = sc.seen + max(jump*sc.said.pairs-pairs, 1)
 		}
 	}
 	return covered
@@ -102,24 +103,28 @@ func (sc *scan) closeAfter() time.Duration {
 	return closeFast
 }
 
-// settle tells the totals of a scan that went quiet, if they are news.
+// settle tells the totals of a scan that went quiet, if they are news. A slow scan
+// goes quiet after each of its probes: where too few came to matter it is not measured.
 func (d *Detector) settle(sc *scan) {
-	m := sc.measure(d)
-	if float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind || len(sc.evidence().exporters) > sc.said.exporters {
-		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
-	}
 	sc.said.settled = true
+	exporter := len(sc.evidence().exporters) > sc.said.exporters
+	if !exporter && float64(sc.seen) < float64(sc.said.seen)+(settling-1)*float64(sc.said.pairs) {
+		return
+	}
+	if m := sc.measure(d); exporter || float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind {
+		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
+		sc.said.settled = true
+	}
 }
 
 // refresh tells what changed since the last revision. Measuring is not cheap,
 // so it waits for a change that can be seen without.
 func (d *Detector) refresh(sc *scan) {
 	exporter := len(sc.evidence().exporters) > sc.said.exporters
-	size := d.records.at(sc.suspect.record).size()
-	if !exporter && size < sc.said.look {
+	if !exporter && sc.seen < sc.said.look {
 		return
 	}
-	sc.said.look = lookAfter(size)
+	sc.said.look = sc.lookAfter()
 	switch m := sc.measure(d); {
 	case exporter:
 		d.say(sc, schema.Update, "another exporter saw it")
@@ -130,8 +135,9 @@ func (d *Detector) refresh(sc *scan) {
 	}
 }
 
-// lookAfter is the size at which a scan may have changed enough to be measured.
-func lookAfter(size uint64) uint64 { return size + size/2 + 1 }
+// lookAfter is how many flows there are when a scan may have changed enough to be
+// measured: a flow is at most one new pair.
+func (sc *scan) lookAfter() uint64 { return sc.seen + sc.said.pairs/2 + 1 }
 
 // close tells the totals of a scan and remembers which targets it had probed.
 func (d *Detector) close(sc *scan, reason string) {
@@ -185,6 +191,3 @@ func (d *Detector) markTold(rec *record, sc *scan) (told uint64) {
 
 // evidence is that of the scan's track.
 func (sc *scan) evidence() *evidence { return &sc.suspect.evidence[sc.track] }
-
-// size is about how many distinct targets the source has; it is cheap.
-func (r *record) size() uint64 { return r.failed.estimate() + r.other.estimate() }

@@ -190,9 +190,11 @@ func (d *Detector) say(sc *scan, state schema.State, reason string) {
 	}
 	a.Severity = d.severity(sc, &m, a.Confidence)
 	a.MITRE = d.technique(sc)
-	size := d.records.at(sc.suspect.record).size()
-	sc.said = said{at: d.clock.now, pairs: m.scale.Pairs.Count, look: lookAfter(size), kind: a.Kind, exporters: len(e.exporters)}
-	sc.said.again = size + (jump-1)*sc.said.pairs
+	sc.said = said{
+		at: d.clock.now, pairs: m.scale.Pairs.Count, seen: sc.seen, again: sc.seen + (jump-1)*m.scale.Pairs.Count,
+		kind: a.Kind, exporters: len(e.exporters),
+	}
+	sc.said.look = sc.lookAfter()
 	d.stats.Revisions++
 	d.alerts = append(d.alerts, a)
 }

@@ -20,7 +20,8 @@ type scan struct {
 	id       string
 	revision uint32
 	crossing crossing
-	slow     bool // a threshold of a day or more was crossed: it may pause for long
+	seen     uint64 // flows to what it is about, since it opened
+	slow     bool   // a threshold of a day or more was crossed: it may pause for long
 
 	first, last schema.Time // of its own contacts
 	said        said
@@ -32,8 +33,9 @@ type scan struct {
 type said struct {
 	at        schema.Time
 	pairs     uint64
-	look      uint64 // the source's size at which a refresh measures again
-	again     uint64 // the size at which a jump is looked for again
+	seen      uint64
+	look      uint64 // how many there are when a refresh measures again
+	again     uint64 // how many there are when a jump is looked for again
 	kind      schema.Kind
 	exporters int
 	settled   bool // nothing was touched since
@@ -155,6 +157,7 @@ func (s *suspect) open(t trackKind) (open []*scan) {
 func (d *Detector) join(sc *scan, x *crossing) {
 	sc.scope.add(x)
 	sc.slow = sc.slow || x.horizon >= fastHorizons
+	sc.said.look, sc.said.again = 0, 0 // the key has its own contacts
 	d.follow(sc)
 }
 
