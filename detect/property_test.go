@@ -93,7 +93,7 @@ func findings(alerts []schema.Alert) (found []finding) {
 	return found
 }
 
-func TestAnyOrderAndAnyDuplicatesGiveTheSameAlertedSourcesClassesAndCounts(t *testing.T) {
+func TestAnyOrderAnyDuplicatesAndAnyExportersGiveTheSameAlertedSourcesClassesAndCounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		seed := rapid.Uint64().Draw(t, "seed")
 		flows := mixture(seed)
@@ -101,6 +101,9 @@ func TestAnyOrderAndAnyDuplicatesGiveTheSameAlertedSourcesClassesAndCounts(t *te
 		r := rand.New(rand.NewPCG(seed, 2))
 		for range len(flows) / 3 {
 			flows = append(flows, flows[r.IntN(len(flows))])
+		}
+		for i := range flows {
+			flows[i].Exporter.Addr = netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + r.IntN(3))})
 		}
 		r.Shuffle(len(flows), func(i, j int) { flows[i], flows[j] = flows[j], flows[i] })
 		got := findings(alertsOf(t, newDetector(t, nil), flows))
