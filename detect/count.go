@@ -13,6 +13,7 @@ type sighting struct {
 	o        outcome
 	offset   int64
 	source   netip.Addr // whose state: the flow's source, or its /64
+	net      bool       // it is the /64
 	eligible bool       // rules may fire
 }
 
@@ -34,7 +35,7 @@ func (d *Detector) count(f *schema.Flow, at *lookup, t schema.Time, o outcome, o
 	} else if c.marks.isProbe() {
 		d.targets.fail(at.hash, key, d.second)
 	}
-	g := sighting{f, t, o, offset, f.Src.Addr, true}
+	g := sighting{f: f, t: t, o: o, offset: offset, source: f.Src.Addr, eligible: true}
 	switch d.place(key, c, at.hash, &g) {
 	case placed:
 		d.stats.Counted++
@@ -129,7 +130,7 @@ func (d *Detector) examine(g *sighting, rec *record, index uint32, n *note) {
 	s := d.suspectOf(rec)
 	if s == nil {
 		s = d.suspect(rec, index, g.source)
-		s.net = g.source != g.f.Src.Addr
+		s.net = g.net
 		d.recall(rec, s, n.c, g)
 	}
 	track := n.c.marks.class().track()

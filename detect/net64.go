@@ -54,7 +54,7 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 		d.unite(key, n, prefix.Addr(), g)
 	}
 	row := *g
-	row.source, row.eligible = prefix.Addr(), n.shared()
+	row.source, row.net, row.eligible = prefix.Addr(), true, n.shared()
 	d.place(key, c, hash, &row)
 }
 
@@ -109,7 +109,7 @@ func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
 		}
 		for _, c := range held {
 			row := *g
-			row.source, row.eligible = prefix, false
+			row.source, row.net, row.eligible = prefix, true, false
 			row.t = d.units.timeOf(c.stamp(), d.clock.now)
 			d.place(key, c, c.hash(), &row)
 		}

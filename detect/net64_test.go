@@ -74,3 +74,15 @@ func TestTheFatesOfIPv6FlowsAddUpWhenMemoryIsShort(t *testing.T) {
 	}
 	checkSum(t, d)
 }
+
+// One of its addresses may be that of the network itself.
+func TestANetworkIsOneWhicheverOfItsAddressesMadeItSuspect(t *testing.T) {
+	var flows []schema.Flow
+	for i := range 60 { // the sixth is from 2001:db8:0:1::
+		flows = append(flows, syn(v6(1, (i+1)%6), v6(9, i), 22, time.Duration(i)*time.Second))
+	}
+	closed := finals(alertsOf(t, newDetector(t, nil), flows))
+	if len(closed) != 1 || closed[0].Source != v6(1, 0) || closed[0].Prefix != 64 {
+		t.Errorf("%+v", closed)
+	}
+}
