@@ -28,13 +28,14 @@ type Detector struct {
 	targets   targets
 	goods     goods
 	answering answering
-	nets      map[uint64]*net64
+	nets      nets
 	sketched  uint64 // bytes of sketches and footprints, nearly: see weigh
 
 	suspects     []*suspect
 	freeSuspects []uint32
 	open         []openScan          // in the order in which they opened
 	reopened     []*past             // told of after their close, in the order of that
+	opened       uint64              // scans so far
 	flags        map[netip.Addr]bool // exporters that have sent TCP flags
 	flagged      netip.Addr          // the last of them
 
@@ -72,7 +73,6 @@ func New(cfg Config) (*Detector, error) {
 		clock: clock{window: cfg.Window, skew: cfg.MaxSkew},
 		units: newUnits(cfg.Window),
 		flags: map[netip.Addr]bool{},
-		nets:  map[uint64]*net64{},
 
 		scratch: newScratch(),
 	}
@@ -176,7 +176,11 @@ func (d *Detector) tick() {
 		d.answering.forget(d.lastTick, now, d.cfg.Window)
 	}
 	// At round times: who reads the flows again from another beginning ticks alike.
-	d.lastTick, d.nextTick = now, (now/schema.Time(tick)+1)*schema.Time(tick)
+	d.lastTick, d.nextTick = now, nextTick(now)
+}
+
+func nextTick(after schema.Time) schema.Time {
+	return (after/schema.Time(tick) + 1) * schema.Time(tick)
 }
 
 // weighEvery is how many ticks lie between two sums over all sketches. New ones
@@ -187,17 +191,8 @@ const weighEvery = 60
 func (d *Detector) weigh() {
 	d.sketched = 0
 	for _, s := range d.suspects {
-		if s == nil {
-			continue
-		}
-		for _, k := range s.sketch {
-			if k != nil {
-				d.sketched += k.bytes()
-			}
-		}
-		d.sketched += s.footprints()
-		for _, p := range s.past {
-			d.sketched += p.bytes()
+		if s != nil {
+			d.sketched += s.sketched()
 		}
 	}
 }

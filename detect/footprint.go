@@ -99,7 +99,7 @@ func (f *footprint) portsOf(k class) *portMap {
 
 func (f *footprint) addAddr(a uint32) {
 	at := slices.IndexFunc(f.fine, func(m addressMap) bool { return m.base == a>>16 })
-	if at < 0 && len(f.fine) < maxFine {
+	if at < 0 && len(f.fine) < maxFine && f.coarse == nil {
 		at = len(f.fine)
 		f.fine = append(f.fine, addressMap{base: a >> 16, length: 16})
 	}
@@ -120,11 +120,16 @@ func (f *footprint) addAddr(a uint32) {
 // address lies elsewhere.
 func (m *addressMap) add(a uint32) {
 	if m.length == 8 && m.base != a>>24 {
-		all := addressMap{}
-		m.each(func(n uint16) { all.numbers.add(uint16(m.base<<8 | uint32(n>>8))) })
-		*m = all
+		m.widen()
 	}
 	m.numbers.add(uint16(a >> (16 - m.length)))
+}
+
+// widen makes the map of a /8 one of all /16s.
+func (m *addressMap) widen() {
+	all := addressMap{}
+	m.each(func(n uint16) { all.numbers.add(uint16(m.base<<8 | uint32(n>>8))) })
+	*m = all
 }
 
 // visit notes the first hosts and the last.

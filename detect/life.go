@@ -157,6 +157,7 @@ func (d *Detector) end(sc *scan, reason string) {
 	rec := d.records.at(s.record)
 	told := d.markTold(rec, sc)
 	rec.since = 0
+	s.closed++
 	k := s.sketch[sc.track]
 	if len(s.open(sc.track)) == 0 {
 		s.evidence[sc.track] = evidence{}

@@ -15,6 +15,28 @@ type net64 struct {
 	seen     uint32             // second
 }
 
+// nets are the /64s by the segments of their keys: those of a segment are written with it.
+type nets struct {
+	of   [1 << segmentBits]map[uint64]*net64
+	held int
+}
+
+// get returns what is known of a /64, a new one if nothing; nil if there are too many.
+func (n *nets) get(key uint64) *net64 {
+	seg, _ := home(key)
+	at := n.of[seg][key]
+	if at != nil || n.held >= maxNets {
+		return at
+	}
+	if n.of[seg] == nil {
+		n.of[seg] = map[uint64]*net64{}
+	}
+	at = new(net64)
+	n.of[seg][key] = at
+	n.held++
+	return at
+}
+
 type member struct {
 	key    uint64
 	failed uint32
@@ -35,13 +57,9 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 		return
 	}
 	key := netKeyOf(prefix.Addr())
-	n := d.nets[key]
+	n := d.nets.get(key)
 	if n == nil {
-		if len(d.nets) >= maxNets {
-			return
-		}
-		n = new(net64)
-		d.nets[key] = n
+		return
 	}
 	n.seen = d.second
 	if isNew := n.contribute(source, c.marks.isProbe()); n.distinct < netFrom {
@@ -118,9 +136,12 @@ func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
 
 // forgetNets drops the networks that the window has nothing of.
 func (d *Detector) forgetNets() {
-	for key, n := range d.nets {
-		if d.second-n.seen > d.windowSeconds {
-			delete(d.nets, key)
+	for _, of := range d.nets.of {
+		for key, n := range of {
+			if d.second-n.seen > d.windowSeconds {
+				delete(of, key)
+				d.nets.held--
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ type scan struct {
 	scope   scope
 
 	id       string
+	nth      uint64 // of those that the partition opened
 	revision uint32
 	crossing crossing
 	seen     uint64 // flows to what it is about, since it opened
@@ -80,7 +81,7 @@ func (sc *scan) covers(c contact) bool {
 
 // add widens the scope by the key that crossed.
 func (s *scope) add(x *crossing) {
-	if s.hosts == nil {
+	if s.hosts == nil && s.ports == nil {
 		s.hosts, s.ports = s.firstHosts[:0], s.firstPorts[:0]
 	}
 	switch x.family {
@@ -91,6 +92,11 @@ func (s *scope) add(x *crossing) {
 	case block:
 		s.all = true
 	}
+	s.limit()
+}
+
+// limit makes a scope of too many keys one of everything.
+func (s *scope) limit() {
 	if len(s.hosts)+len(s.ports) > maxScope {
 		*s = scope{all: true}
 	}
@@ -135,8 +141,9 @@ func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
 	}
 	sc := &scan{
 		suspect: s, track: t, crossing: x, id: d.id(s, t, x.family),
-		first: at, last: at,
+		first: at, last: at, nth: d.opened,
 	}
+	d.opened++
 	d.join(sc, &x)
 	s.scans = append(s.scans, sc)
 	d.open = append(d.open, openScan{sc, at.Add(settleAfter)})

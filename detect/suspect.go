@@ -15,6 +15,7 @@ type suspect struct {
 	net      bool    // addr is that of an IPv6 /64
 	scans    []*scan // open ones
 	past     []*past // in the order in which they closed
+	closed   uint32  // alerts so far: what has more of them is further on
 	sketch   [trackCount]*sketches
 	evidence [trackCount]evidence
 	credits  credits
@@ -55,6 +56,12 @@ func (d *Detector) suspectOf(rec *record) *suspect {
 func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect {
 	s := &suspect{addr: addr, internal: d.isInternal(addr), record: index}
 	s.credits.lend(&d.rules, uint32(rec.failed.n), s.internal)
+	d.enlist(rec, s)
+	return s
+}
+
+// enlist gives a record its suspect.
+func (d *Detector) enlist(rec *record, s *suspect) {
 	if n := len(d.freeSuspects); n > 0 {
 		rec.suspect = d.freeSuspects[n-1]
 		d.freeSuspects = d.freeSuspects[:n-1]
@@ -63,7 +70,20 @@ func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect 
 		d.suspects = append(d.suspects, s)
 		rec.suspect = uint32(len(d.suspects))
 	}
-	return s
+}
+
+// sketched is what its sketches, footprints and closed scans take.
+func (s *suspect) sketched() uint64 {
+	n := s.footprints()
+	for _, k := range s.sketch {
+		if k != nil {
+			n += k.bytes()
+		}
+	}
+	for _, p := range s.past {
+		n += p.bytes()
+	}
+	return n
 }
 
 // recall counts the failed contacts that came before the source was a suspect as

@@ -88,9 +88,7 @@ func (t *table) add(key uint64) *slot {
 	seg, place := home(key)
 	s := &t.segments[seg]
 	if 4*(s.used+1) > 3*len(s.slots) {
-		t.places -= len(s.slots)
-		s.grow()
-		t.places += len(s.slots)
+		t.resize(seg, max(firstSegment, 2*len(s.slots)))
 	}
 	s.used++
 	t.held++
@@ -109,9 +107,12 @@ func (s *segment) free(place uint64) *slot {
 	return &s.slots[i]
 }
 
-func (s *segment) grow() {
+// resize gives a segment another number of places, a power of two.
+func (t *table) resize(seg uint64, places int) {
+	s := &t.segments[seg]
 	old := s.slots
-	s.slots = make([]slot, max(firstSegment, 2*len(old)))
+	t.places += places - len(old)
+	s.slots = make([]slot, places)
 	for i := range old {
 		if old[i].key != 0 {
 			_, place := home(old[i].key)
