@@ -54,6 +54,22 @@ func (d *Detector) noteAnswer(a netip.Addr, c contact) {
 	*s = answeringHost{c.addr(), d.second}
 }
 
+// merge joins what another state knows of a host, or of another in its place: who
+// answered later stays.
+func (a *answering) merge(o answeringHost) {
+	if a.slots == nil {
+		a.slots = make([]answeringHost, answeringHosts)
+	}
+	s := a.place(o.host)
+	if o.seen < s.seen || o.seen == s.seen && o.host <= s.host {
+		return
+	}
+	if s.seen == 0 {
+		a.held++
+	}
+	*s = o
+}
+
 // forget drops the hosts that the window has nothing of, at round times as ticks
 // are: who reads the flows again from another beginning must count the same.
 func (a *answering) forget(from, now schema.Time, window time.Duration) {

@@ -35,7 +35,7 @@ type Detector struct {
 	freeSuspects []uint32
 	open         []openScan          // in the order in which they opened
 	reopened     []*past             // told of after their close, in the order of that
-	opened       uint64              // scans so far
+	opened       uint64              // scans so far, and closed ones told of again
 	flags        map[netip.Addr]bool // exporters that have sent TCP flags
 	flagged      netip.Addr          // the last of them
 

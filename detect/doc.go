@@ -30,4 +30,7 @@
 // failed targets, what its alerts need (suspect.go, evidence.go, pace.go,
 // sketches.go, distinct.go, numbers.go).
 // memory.go keeps all of it within a budget, with a doorkeeper (doorkeeper.go).
+//
+// It can be taken out and put back in slices, and two states be joined: slice.go
+// draws the bytes, slice_*.go name the fields, merge*.go unite.
 package detect

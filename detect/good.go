@@ -66,6 +66,16 @@ func (d *Detector) remember(rec *record, source uint64, seen uint32, kept func(c
 	}
 }
 
+// merge joins what another state has at a place: who was touched later stays.
+func (g *goods) merge(o goodSlot, place uint32) {
+	if g.slots == nil {
+		g.slots = make([]goodSlot, goodSlots)
+	}
+	if s := &g.slots[place]; o.hour > s.hour || o.hour == s.hour && o.tag > s.tag {
+		*s = o
+	}
+}
+
 // wasGood reports whether the target with this hash answered the source within a
 // week, and left the window since. That it fails now is held against the target.
 func (d *Detector) wasGood(source, hash uint64) bool {

@@ -1,6 +1,9 @@
 package detect
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+)
 
 // A host with IPv6 has a /64 to itself and can take a fresh address for each
 // probe. So a /64 is a source too, once several of its addresses were seen: its
@@ -131,6 +134,17 @@ func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
 			row.t = d.units.timeOf(c.stamp(), d.clock.now)
 			d.place(key, c, c.hash(), &row)
 		}
+	}
+}
+
+// merge joins another state of the /64: counts are no union, who is further on stays.
+func (n *net64) merge(o *net64) {
+	order := cmp.Or(cmp.Compare(o.seen, n.seen), cmp.Compare(o.failed, n.failed), cmp.Compare(o.distinct, n.distinct))
+	for i := range n.members {
+		order = cmp.Or(order, cmp.Compare(o.members[i].key, n.members[i].key), cmp.Compare(o.members[i].failed, n.members[i].failed))
+	}
+	if order > 0 {
+		*n = *o
 	}
 }
 

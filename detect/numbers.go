@@ -43,6 +43,19 @@ func (n *numbers) has(i uint16) bool {
 	return known
 }
 
+func (n *numbers) merge(o *numbers) {
+	if o.bits == nil {
+		for _, i := range o.few {
+			n.add(i)
+		}
+		return
+	}
+	n.bits, n.few = n.bitmap(), nil
+	for i, w := range o.bits {
+		n.bits[i] |= w
+	}
+}
+
 // bitmap is the set as a bitmap; what it returns may be its own.
 func (n *numbers) bitmap() *bitmap {
 	if n.bits != nil {

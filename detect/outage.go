@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"math/bits"
 
 	"github.com/scanhound/scanhound/schema"
@@ -29,6 +30,9 @@ const (
 	outageServed  = 24 * 3600 // seconds within which it served
 	outageFailed  = 3600      // seconds within which each source failed after the one before
 )
+
+// place is where it belongs.
+func (t *targetSlot) place() int { return int(t.key >> 1 % targetSlots) }
 
 func targetKey(hash uint64) uint64 { return hash | 1 }
 
@@ -65,6 +69,21 @@ func (t *targets) fail(hash uint64, source uint64, now uint32) {
 	}
 	s.failed = now
 	s.by |= 1 << (schema.Mix64(source) % 32)
+}
+
+// merge joins what another state knows of a target, or of another in its place: who
+// served later stays, and of the failures since then the later ones.
+func (t *targets) merge(o targetSlot) {
+	if t.slots == nil {
+		t.slots = make([]targetSlot, targetSlots)
+	}
+	s := &t.slots[o.place()]
+	switch {
+	case o.key == s.key && o.served == s.served && o.failed == s.failed:
+		s.by |= o.by
+	case cmp.Or(cmp.Compare(o.served, s.served), cmp.Compare(o.key, s.key), cmp.Compare(o.failed, s.failed)) > 0:
+		*s = o
+	}
 }
 
 // down reports whether it is a target in an outage of its own.

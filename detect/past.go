@@ -23,6 +23,7 @@ type past struct {
 
 	pause time.Duration // that it may make, told again, before it closes again
 	again bool          // it is told of again
+	nth   uint64        // of those that the partition opened, or told of again
 	heard schema.Time   // the latest session with one of its targets, since
 }
 
@@ -106,7 +107,8 @@ func (d *Detector) later(s *suspect, e schema.Endpoint, t schema.Time, offset in
 			p.alert.LastSeen = at
 		}
 		if !p.again {
-			p.again, p.heard = true, t
+			p.again, p.heard, p.nth = true, t, d.opened
+			d.opened++
 			d.reopened = append(d.reopened, p)
 			d.stats.Reopened++
 		}

@@ -114,6 +114,30 @@ func (s *set) add(b *slab, c contact, hash uint64, now stamp, window uint32) {
 	s.place(b, c, hash)
 }
 
+// merge puts c, which must not be in the set, into it as the sample of a union: one
+// as large as fits, whatever came first.
+func (s *set) merge(b *slab, c contact, hash uint64) {
+	for s.n == maxContacts && s.sampled(hash) {
+		s.deepen(b, s.level+1)
+	}
+	if !s.sampled(hash) {
+		return
+	}
+	if int(s.n) >= room(s.size) {
+		s.resize(b, s.size+1)
+	}
+	s.place(b, c, hash)
+}
+
+// deepen makes the sample one of a level, if it is of more.
+func (s *set) deepen(b *slab, level uint8) {
+	if level > s.level {
+		s.level = level
+		s.keep(b, func(c contact) bool { return s.sampled(c.hash()) })
+		s.level = level
+	}
+}
+
 // room is how many contacts a block of a size takes.
 func room(size uint8) int {
 	switch {
