@@ -93,7 +93,7 @@ func (d *Detector) promote(s *slot, c contact, g *sighting) bool {
 	one := contact{s.word, s.one}
 	second := uint32(g.t.Seconds())
 	switch {
-	case d.second-s.seen > d.windowSeconds:
+	case one.stamp().age(d.units.stamp(schema.Time(s.seen)*1e9))+d.unseen(s) > d.units.window:
 		s.word, s.one, s.seen = c.word, c.marks, second
 		return false
 	case one.same(c):

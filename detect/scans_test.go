@@ -90,6 +90,22 @@ func TestALargeScanIsCountedWithinTheErrorOfItsSketch(t *testing.T) {
 	}
 }
 
+// Retries do not renew the stamp, and after 72.8 h it would look fresh again.
+func TestTheOnlyTargetOfASourceIsForgottenWithTheWindowToo(t *testing.T) {
+	var flows []schema.Flow
+	for at := time.Duration(0); at <= 80*time.Hour; at += 40 * time.Hour {
+		flows = append(flows, syn(scanner, target(1), 1, at))
+	}
+	for _, f := range verticalScan(15, time.Second)[1:] { // 14 ports beside the one that was tried before
+		f.Start, f.Received = f.Start.Add(80*time.Hour), f.Received.Add(80*time.Hour)
+		flows = append(flows, f)
+	}
+	closed := finals(alertsOf(t, newDetector(t, nil), flows))
+	if len(closed) != 1 || closed[0].Ports.Count != 15 || closed[0].FirstSeen.Before(noon.Add(80*time.Hour).Std()) {
+		t.Errorf("%+v", closed)
+	}
+}
+
 func TestTheWindowForgets(t *testing.T) {
 	d := newDetector(t, nil)
 	flows := horizontalScan(2000, 23, time.Second)
