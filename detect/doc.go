@@ -10,11 +10,12 @@
 // answering side for the source (orient.go, reverse.go; this happens in ingest,
 // before the flow is partitioned by source). Then the clock admits it
 // (clock.go), read says what the contact means (outcome.go) unless a guard
-// keeps it silent (guard.go), the source remembers the contact (count.go,
-// record.go), and the judge looks whether it crosses a threshold (rules.go,
-// judge.go, sequential.go, outage.go). What crosses becomes, or joins, a scan
+// keeps it silent (guard.go, exception.go), the source, and of IPv6 its /64
+// (net64.go), remembers the contact (count.go, record.go; warm.go reads ahead),
+// and the judge looks whether it crosses a threshold (rules.go, judge.go,
+// shape.go, sequential.go, outage.go), unless it is too soon to ask (credit.go). What crosses becomes, or joins, a scan
 // (scan.go) with a life of its own (life.go), told as alerts (report.go,
-// severity.go) with what an analyst looks at next (sample.go, follow.go,
+// outline.go, estimate.go, severity.go) with what an analyst looks at next (sample.go, follow.go,
 // footprint.go, coverage.go). A session with a probed target is told of
 // at once (session.go; one that the target opens back comes as a copy: alerted.go,
 // gotin.go), after the close by the alert that had closed (past.go, probed.go).
