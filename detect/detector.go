@@ -51,9 +51,8 @@ type Detector struct {
 	alerts []schema.Alert
 	stats  Stats
 
-	lookups   [group]lookup  // of the flows at hand, see warm
-	suspected [group]contact // of those of suspects
-	warmed    uint64
+	lookups [group]lookup // of the flows at hand, see warm
+	warmed  uint64
 }
 
 // tick is how often, in event time, open scans and expiry are looked after.

@@ -48,19 +48,19 @@ func (d *Detector) warm(flows []schema.Flow) {
 		}
 	}
 	var suspects [group]*suspect
+	var of [group]contact
 	n := 0
 	for i := range flows {
 		if rec := found[i]; rec != nil {
 			sum += d.touchSet(&rec.failed, d.lookups[i].hash) + d.touchSet(&rec.other, d.lookups[i].hash)
 			if s := d.suspectOf(rec); s != nil {
 				sum += s.touch(d.lookups[i].c)
-				suspects[n] = s
-				d.suspected[n] = d.lookups[i].c
+				suspects[n], of[n] = s, d.lookups[i].c
 				n++
 			}
 		}
 	}
-	d.warmed = sum + touchScans(suspects[:n], d.suspected[:n])
+	d.warmed = sum + touchScans(suspects[:n], of[:n])
 }
 
 func (d *Detector) touchSet(s *set, hash uint64) uint64 {

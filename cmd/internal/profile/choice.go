@@ -43,6 +43,9 @@ func New(cfg Config, own detect.Rules, given func(setting string) (place string)
 // Load returns a choice that has taken its file, if there is one. Its error
 // begins with the name of a setting.
 func Load(cfg Config, own detect.Rules, given func(setting string) (place string)) (*Choice, error) {
+	if err := own.Validate(); err != nil {
+		return nil, err // of a setting, which has a place of its own
+	}
 	c := New(cfg, own, given)
 	if cfg.Rules == "" {
 		return c, c.Take(nil)
