@@ -39,7 +39,7 @@ func TestARunningDetectorTakesChangedRulesAndExceptionsAndKeepsWhatItCounted(t *
 	// A broken file changes nothing, is counted and told.
 	k.write(k.rules, "lab: {horizontl-external: [900, 900, 900, 900]}\n")
 	k.fails()
-	said := fmt.Sprint(k.det.lines("a changed file cannot be used; what it said before stays in force")[0]["error"])
+	said := fmt.Sprint(k.det.line("a changed file cannot be used; what it said before stays in force")["error"])
 	if want := "rules: read " + k.rules + ": line 1: profile lab: horizontl-external is not a rule; did you mean horizontal-external?"; said != want {
 		t.Errorf("the log says\n%s\nwant\n%s", said, want)
 	}
@@ -92,7 +92,7 @@ func TestAnAlertIsExplainedByItsIDWhileItIsOpenAndAfterItClosed(t *testing.T) {
 	k := newKennel(t, "{}\n")
 	k.probes("198.51.100.1", 0, 30)
 	id := k.said()["198.51.100.1"].ID
-	page := k.page("/explain?alert=" + id)
+	page := k.page("/explain?alert=" + id[:12])
 	for _, says := range []string{"open alert", id, "fired at TCP/22: 25 failed targets within 5m, the horizontal threshold is 25"} {
 		if !strings.Contains(page, says) {
 			t.Errorf("while it is open it does not say %q:\n%s", says, page)
@@ -111,7 +111,7 @@ func TestAnAlertIsExplainedByItsIDWhileItIsOpenAndAfterItClosed(t *testing.T) {
 	if code, page := k.det.get("/explain?alert=" + strings.Repeat("0", 32)); code != http.StatusNotFound || !strings.Contains(page, "not open here") {
 		t.Errorf("an alert that is none: %d %s", code, page)
 	}
-	if code, page := k.det.get("/explain?alert=me"); code != http.StatusBadRequest || !strings.Contains(page, "32 hex digits") {
+	if code, page := k.det.get("/explain?alert=me"); code != http.StatusBadRequest || !strings.Contains(page, "12 hex digits") {
 		t.Errorf("an id that is none: %d %s", code, page)
 	}
 }

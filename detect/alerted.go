@@ -168,14 +168,14 @@ func (s *Sources) Copies(to, flows []schema.Flow) []schema.Flow {
 // side sent data, unless its destination asked for it (as a client of FTP does).
 func opensSession(f *schema.Flow) bool {
 	return (f.Proto == schema.TCP || f.Proto == schema.SCTP) &&
-		f.Hints&(schema.HintCopy|schema.HintCallBack) == 0 &&
+		f.Hints&(schema.HintCopy|schema.HintServerCall) == 0 &&
 		((f.Src.TCPFlags|f.Dst.TCPFlags)&schema.PSH != 0 || max(f.Src.Packets, f.Dst.Packets) > handshake) &&
 		outcomeOf(f, false)&answered != 0
 }
 
-// Alone is a Detector that all partitions are one for, and that makes the copies
+// Replay is a Detector that all partitions are one for, and that makes the copies
 // itself: what a replay needs to say what the programs would.
-type Alone struct {
+type Replay struct {
 	*Detector
 	alerted Alerted
 	copies  []schema.Flow
@@ -184,7 +184,7 @@ type Alone struct {
 
 // Observe is that of Detector. The alerts that it says of flows come before those
 // of the copies of the same flows.
-func (a *Alone) Observe(flows []schema.Flow, offset int64) []schema.Alert {
+func (a *Replay) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 	alerts := a.say(a.Detector.Observe(flows, offset))
 	if a.copies = a.alerted.sources.Copies(a.copies[:0], flows); len(a.copies) == 0 {
 		return alerts
@@ -193,7 +193,7 @@ func (a *Alone) Observe(flows []schema.Flow, offset int64) []schema.Alert {
 	return append(a.alerts, a.say(a.Detector.Observe(a.copies, offset))...)
 }
 
-func (a *Alone) say(alerts []schema.Alert) []schema.Alert {
+func (a *Replay) say(alerts []schema.Alert) []schema.Alert {
 	for i := range alerts {
 		a.alerted.Learn(&alerts[i])
 	}

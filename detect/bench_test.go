@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -66,7 +66,7 @@ func BenchmarkOrient(b *testing.B) {
 	for i := range flows {
 		flows[i].Orientation = schema.OrientNone
 	}
-	p := detect.NewPairing(1<<16, detect.ServicePorts[:])
+	p := orient.NewPairing(1<<16, orient.ServicePorts[:])
 	work := make([]schema.Flow, 32)
 	n := 0
 	for b.Loop() {

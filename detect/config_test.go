@@ -5,25 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-	"github.com/google/go-cmp/cmp"
+	"github.com/scanhound/scanhound/internal/defaults"
 
 	"github.com/scanhound/scanhound/detect"
 )
-
-func TestTheDefaultsOfTheCommandLineAreTheDefaults(t *testing.T) {
-	var cfg detect.Config
-	parser, err := kong.New(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := parser.Parse(nil); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(detect.DefaultConfig(), cfg); diff != "" {
-		t.Errorf("(-DefaultConfig +tags)\n%s", diff)
-	}
-}
 
 func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
 	for want, change := range map[string]func(*detect.Config){
@@ -31,21 +16,21 @@ func TestAWrongSettingIsNamedWithWhatToWriteInstead(t *testing.T) {
 		"vertical: 2 thresholds: give 4":             func(c *detect.Config) { c.Vertical = []uint32{1, 2} },
 		"sweep: threshold 0: give 2 to 1000":         func(c *detect.Config) { c.Sweep = []uint32{0, 5, 5, 5} },
 		"failure-ratio 2: give a share from 0 to 1":  func(c *detect.Config) { c.FailureRatio = 2 },
-		"early 1: give 2 to 1000, or 0 for never":    func(c *detect.Config) { c.Early = 1 },
+		"early 1: give 2 to 1000, or 0 for never":    func(c *detect.Config) { c.Sequential = 1 },
 		"udp-factor 0: give 1 to 1000":               func(c *detect.Config) { c.UDPFactor = 0 },
 		"busy-factor 5000000: give 1 to 1000":        func(c *detect.Config) { c.BusyFactor = 5_000_000 },
-		"memory 0: give 1048576 bytes or more":       func(c *detect.Config) { c.Memory = 0 },
+		"memory 1: give 1048576 bytes or more, or 0": func(c *detect.Config) { c.Memory = 1 },
 		"max-skew 0s: give a positive duration":      func(c *detect.Config) { c.MaxSkew = 0 },
 		"block: threshold 5000: give 2 to 1000":      func(c *detect.Config) { c.Block = []uint32{50, 75, 100, 5000} },
-		"horizontal-internal: 0 thresholds: give 4,": func(c *detect.Config) { c.HorizontalIn = nil },
+		"horizontal-internal: 0 thresholds: give 4,": func(c *detect.Config) { c.HorizontalInternal = nil },
 	} {
-		cfg := detect.DefaultConfig()
+		cfg := defaults.Of[detect.Config]()
 		change(&cfg)
 		if _, err := detect.New(cfg); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if cfg := detect.DefaultConfig(); cfg.Validate() != nil {
+	if cfg := defaults.Of[detect.Config](); cfg.Validate() != nil {
 		t.Error("the defaults are refused")
 	}
 }
@@ -59,7 +44,7 @@ func TestEveryFateOfAFlowHasAName(t *testing.T) {
 		}
 		seen[name] = true
 	}
-	if len(seen) != 14 {
-		t.Errorf("%d fates, want seven and one for each guard by which a flow leaves", len(seen))
+	if want := 7 + detect.LeavingGuards(); len(seen) != want {
+		t.Errorf("%d fates, want seven and one for each of the %d guards by which a flow leaves", len(seen), want-7)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // counted is what a closing revision says beside what there is.
 type counted struct {
-	alert               told
+	alert               revision
 	class               schema.Kind
 	pairs, hosts, ports int
 }
@@ -34,7 +34,7 @@ func (r *trial) counts() (all []counted) {
 		seen[a.Source] = true
 		end := schema.TimeOf(a.LastSeen)
 		rule := schema.Kind(a.Rule)
-		n := shapeOf(s.told(rule, a.flows, end.Add(-r.exact.cfg.Window), end))
+		n := shapeOf(s.reported(rule, a.flows, end.Add(-r.exact.cfg.Window), end))
 		c := counted{a, n.class(), n.pairs, n.hosts, n.ports}
 		if rule == schema.Sweep || rule == schema.Protocols {
 			c.class, c.ports = rule, 0
@@ -113,7 +113,7 @@ func (b *table) compare(t *testing.T, set string) {
 // score is a trial in numbers of sources.
 type score struct {
 	above, found, missed, false int
-	late                        int // told after the flow that crosses when time is not cut to units
+	late                        int // reported after the flow that crosses when time is not cut to units
 	off                         float64
 	kinds                       map[schema.Kind]int // of closing revisions
 }

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanhound/scanhound/internal/defaults"
+
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -31,7 +34,7 @@ func TestTheCorporaAlertExactlyWhereAModelThatForgetsNothingCrosses(t *testing.T
 					continue
 				}
 				batches := r.read(t)
-				orient(batches)
+				orientAll(batches)
 				usual := try(t, batches, nil)
 				usual.check(t, r.name)
 				low := try(t, batches, lowThresholds)
@@ -58,7 +61,7 @@ func TestTheScansOfPsadAreFoundWithTheClassOfTheirName(t *testing.T) {
 	}
 	for _, r := range recordings(t)["psad"] {
 		batches := r.read(t)
-		orient(batches)
+		orientAll(batches)
 		want, is := scans[r.name]
 		last := try(t, batches, nil).last()
 		if is && (len(last) != 1 || last[0].Kind != want) || !is && len(last) > 0 {
@@ -70,10 +73,10 @@ func TestTheScansOfPsadAreFoundWithTheClassOfTheirName(t *testing.T) {
 // Beside the four captures of bro-simple-scan lie the notices that Zeek gives with
 // thresholds of 5 (9 for port 445). With the same thresholds the same is found, but
 // for one: ten hosts on three ports are at most six on one, and busy ports are not
-// meant to be told of so soon.
+// meant to be reported so soon.
 func TestWithZeeksThresholdsWhatZeekNoticesIsFound(t *testing.T) {
 	zeek := func(c *detect.Config) {
-		c.Vertical, c.HorizontalEx, c.BusyFactor = []uint32{5, 5, 5, 5}, []uint32{5, 5, 5, 5}, 1
+		c.Vertical, c.HorizontalExternal, c.BusyFactor = []uint32{5, 5, 5, 5}, []uint32{5, 5, 5, 5}, 1
 	}
 	notices := map[string]string{
 		"445_scan.pcap": "tests.test_445_scan.notice.log", "multiport_scan.pcap": "tests.test_mutiport_scan.notice.log",
@@ -90,7 +93,7 @@ func TestWithZeeksThresholdsWhatZeekNoticesIsFound(t *testing.T) {
 		}
 		notice := strings.Split(strings.TrimSpace(string(text)), "\t")
 		batches := r.read(t)
-		orient(batches)
+		orientAll(batches)
 		last := try(t, batches, zeek).last()
 		if len(last) != 1 || last[0].Source.String() != notice[0] || last[0].Kind != kinds[notice[2]] {
 			t.Errorf("%s: Zeek says %q, got %d alerts: %+v", r.name, notice, len(last), last)
@@ -102,13 +105,13 @@ func TestWithZeeksThresholdsWhatZeekNoticesIsFound(t *testing.T) {
 
 // lowThresholds let many sources of the corpora cross.
 func lowThresholds(c *detect.Config) {
-	c.Vertical, c.HorizontalEx = []uint32{6, 7, 8, 9}, []uint32{6, 7, 8, 9}
+	c.Vertical, c.HorizontalExternal = []uint32{6, 7, 8, 9}, []uint32{6, 7, 8, 9}
 	c.Sweep, c.Protocols = []uint32{6, 7, 8, 9}, []uint32{6, 7, 8, 9}
 	c.Block, c.BusyFactor = []uint32{15, 15, 20, 25}, 1
 }
 
-func orient(batches [][]schema.Flow) {
-	p := detect.NewPairing(1<<16, detect.ServicePorts[:])
+func orientAll(batches [][]schema.Flow) {
+	p := orient.NewPairing(1<<16, orient.ServicePorts[:])
 	for _, b := range batches {
 		p.Orient(b)
 	}
@@ -119,11 +122,11 @@ func orient(batches [][]schema.Flow) {
 type trial struct {
 	flows         int
 	exact, coarse *exact
-	alerts        map[netip.Addr][]told
+	alerts        map[netip.Addr][]revision
 }
 
-// told is a revision, and how many flows it took.
-type told struct {
+// revision is one of an alert, and how many flows it took.
+type revision struct {
 	schema.Alert
 	flows int
 }
@@ -133,15 +136,15 @@ const unit = 4 * time.Second
 
 func try(t *testing.T, batches [][]schema.Flow, change func(*detect.Config)) *trial {
 	t.Helper()
-	cfg := detect.DefaultConfig()
+	cfg := defaults.Of[detect.Config]()
 	if change != nil {
 		change(&cfg)
 	}
 	d := newDetector(t, change)
-	r := &trial{exact: newExact(cfg, 1), coarse: newExact(cfg, unit), alerts: map[netip.Addr][]told{}}
+	r := &trial{exact: newExact(cfg, 1), coarse: newExact(cfg, unit), alerts: map[netip.Addr][]revision{}}
 	note := func(alerts []schema.Alert) {
 		for _, a := range alerts {
-			r.alerts[a.Source] = append(r.alerts[a.Source], told{a, r.flows})
+			r.alerts[a.Source] = append(r.alerts[a.Source], revision{a, r.flows})
 		}
 	}
 	for _, batch := range batches {
@@ -158,7 +161,7 @@ func try(t *testing.T, batches [][]schema.Flow, change func(*detect.Config)) *tr
 }
 
 // last returns the closing revision of every alert.
-func (r *trial) last() (all []told) {
+func (r *trial) last() (all []revision) {
 	for _, alerts := range r.alerts {
 		for _, a := range alerts {
 			if a.State == schema.Close {
@@ -166,7 +169,7 @@ func (r *trial) last() (all []told) {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b told) int {
+	slices.SortFunc(all, func(a, b revision) int {
 		return cmp.Or(cmp.Compare(a.flows, b.flows), a.Source.Compare(b.Source), cmp.Compare(a.ID, b.ID))
 	})
 	return all
@@ -188,7 +191,7 @@ func (r *trial) check(t *testing.T, name string) {
 		}
 		want, is = r.coarse.first(addr)
 		if is && len(r.alerts[addr]) > 0 && r.alerts[addr][0].flows != want.flow+1 {
-			t.Errorf("%s: %s was told after %d flows, its threshold is crossed by flow %d: %v", name, addr, r.alerts[addr][0].flows, want.flow+1, &want)
+			t.Errorf("%s: %s was reported after %d flows, its threshold is crossed by flow %d: %v", name, addr, r.alerts[addr][0].flows, want.flow+1, &want)
 		}
 	}
 	for _, c := range r.counts() {
@@ -197,11 +200,11 @@ func (r *trial) check(t *testing.T, name string) {
 			t.Errorf("%s: %s is %s, should be %s", name, a.Source, a.Kind, c.class)
 		}
 		for _, n := range []struct {
-			told schema.Count
+			said schema.Count
 			want int
 		}{{a.Pairs, c.pairs}, {a.Hosts, c.hosts}, {a.Ports, c.ports}} {
-			if off := offBy(n.told, n.want); off > 0.03 || off > 0 && (n.told.Exact || n.want < 128) || n.want < 128 && !n.told.Exact && n.want > fewTargets {
-				t.Errorf("%s: %s: %v where there are %d", name, a.Source, n.told, n.want)
+			if off := offBy(n.said, n.want); off > 0.03 || off > 0 && (n.said.Exact || n.want < 128) || n.want < 128 && !n.said.Exact && n.want > fewTargets {
+				t.Errorf("%s: %s: %v where there are %d", name, a.Source, n.said, n.want)
 			}
 		}
 	}

@@ -15,17 +15,23 @@ type evidence struct {
 	first, last             schema.Time
 	firstOffset, lastOffset int64
 
-	outcomes  [len(outcomeNames)]uint32
-	oriented  [5]uint32 // by schema.Orientation
+	outcomes  [outcomeBits]uint32 // by the number of the bit
+	oriented  [5]uint32           // by schema.Orientation
 	flags     flagCounts
 	pace      pace
-	ports     [4]sourcePort
-	exporters []netip.Addr // at most maxExporters
-	exporter  uint32       // short form of the latest
+	ports     sourcePorts
+	exporter  uint32 // short form of the latest
 	sampling  uint32
+	exporters []netip.Addr // at most maxExporters; last, for mostly nobody looks
 }
 
 const maxExporters = 8
+
+// sourcePorts finds the source ports that many flows share.
+type sourcePorts struct {
+	flows uint64 // whose port is known: not those from before there was evidence
+	top   [4]sourcePort
+}
 
 // sourcePort is one candidate for a source port that most flows share
 // (Misra and Gries, 1982: what more than a fifth of all flows use survives).
@@ -34,37 +40,52 @@ type sourcePort struct {
 	count uint32 // a lower bound
 }
 
-func (e *evidence) add(f *schema.Flow, t schema.Time, o outcome, offset int64) {
+func (e *evidence) add(g *sighting) {
+	f, t, o, offset := g.f, g.t, g.o, g.offset
 	if e.flows == 0 {
 		e.first, e.firstOffset = t, offset
 	}
 	e.flows++
 	e.packets += f.Src.Packets
 	e.bytes += f.Src.Bytes
-	e.scaled += f.Src.Packets * uint64(max(f.Exporter.Sampling, 1))
+	e.scaled += scaledPackets(f, g.scaled)
 	e.first, e.last = min(e.first, t), max(e.last, t)
 	e.lastOffset = offset
-	for i := range e.outcomes {
-		if o>>i&1 != 0 {
-			e.outcomes[i]++
-		}
-	}
+	e.outcomesOf(o)
 	e.oriented[f.Orientation]++
 	e.flags.add(f)
 	e.pace.add(t)
 	e.sampling = max(e.sampling, f.Exporter.Sampling)
 	if schema.HasPorts(f.Proto) {
-		e.sourcePort(f.Src.Port)
+		e.ports.add(f.Src.Port)
 	}
 	if f.Exporter.Addr.IsValid() {
 		e.reported(f.Exporter.Addr)
 	}
 }
 
+// outcomesOf counts a flow under each of its outcomes.
+func (e *evidence) outcomesOf(o outcome) {
+	for i := range e.outcomes {
+		if o>>i&1 != 0 {
+			e.outcomes[i]++
+		}
+	}
+}
+
+// turned counts a target that had failed and held a session, whichever came first. The
+// flows of sessions are not the scan's.
+func (e *evidence) turned(offset int64) {
+	if e.flows > 0 {
+		e.outcomes[answeredBit]++
+		e.lastOffset = offset
+	}
+}
+
 // reported notes an exporter; mostly it is the one that reported before.
 func (e *evidence) reported(by netip.Addr) {
 	s := short(by)
-	if s == e.exporter && len(e.exporters) > 0 {
+	if s == e.exporter && s != 0 {
 		return
 	}
 	e.exporter = s
@@ -73,10 +94,11 @@ func (e *evidence) reported(by netip.Addr) {
 	}
 }
 
-func (e *evidence) sourcePort(port uint16) {
+func (s *sourcePorts) add(port uint16) {
+	s.flows++
 	free := -1
-	for i := range e.ports {
-		switch p := &e.ports[i]; {
+	for i := range s.top {
+		switch p := &s.top[i]; {
 		case p.count > 0 && p.port == port:
 			p.count++
 			return
@@ -85,23 +107,24 @@ func (e *evidence) sourcePort(port uint16) {
 		}
 	}
 	if free >= 0 {
-		e.ports[free] = sourcePort{port, 1}
+		s.top[free] = sourcePort{port, 1}
 		return
 	}
-	for i := range e.ports {
-		e.ports[i].count--
+	for i := range s.top {
+		s.top[i].count--
 	}
 }
 
-// commonShare of the flows must have a source port for it to be common: tools
-// keep one or a few, ordinary clients take a fresh one for each connection.
-const commonShare = 3 // a third
+// commonShare of the flows must have a source port for it to be common: tools keep one
+// or a few, ordinary clients take a fresh one for each connection. FlowTuple v4 asks for
+// 0.33, so that three ports which are used alike are all common.
+const commonShare = 0.33
 
 // commonPorts are the source ports that at least a third of the flows share.
 func (e *evidence) commonPorts() []uint16 {
 	common := []uint16{}
-	for _, p := range e.ports {
-		if p.count > 0 && uint64(p.count)*commonShare >= e.flows && e.flows >= 10 {
+	for _, p := range e.ports.top {
+		if p.count > 0 && float64(p.count) >= commonShare*float64(e.ports.flows) && e.flows >= 10 {
 			common = append(common, p.port)
 		}
 	}
@@ -124,7 +147,7 @@ func (e *evidence) outcomeCounts() map[string]uint64 {
 	counts := map[string]uint64{}
 	for i, n := range e.outcomes {
 		if n > 0 {
-			counts[outcomeNames[i]] = uint64(n)
+			counts[outcomeNames[1<<i]] = uint64(n)
 		}
 	}
 	return counts
@@ -142,7 +165,7 @@ func (e *evidence) confidence() string {
 	}
 	certain, guessed := count(failed|stealth|echo), count(flagless|weak|refused)
 	switch {
-	case certain < guessed && e.outcomes[0] == 0:
+	case certain < guessed && count(failed) == 0:
 		return "low"
 	case e.sampling > 1, e.orientation() == schema.OrientNone:
 		return "medium"

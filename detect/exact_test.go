@@ -196,7 +196,7 @@ func (t exactTarget) keys() []exactKey {
 // threshold is the table of the rules, for a source that is not internal.
 func (m *exact) threshold(k exactKey, proto uint8, horizon int) int {
 	t := map[schema.Kind][]uint32{
-		schema.Vertical: m.cfg.Vertical, schema.Horizontal: m.cfg.HorizontalEx, schema.Block: m.cfg.Block,
+		schema.Vertical: m.cfg.Vertical, schema.Horizontal: m.cfg.HorizontalExternal, schema.Block: m.cfg.Block,
 		schema.Sweep: m.cfg.Sweep, schema.Protocols: m.cfg.Protocols,
 	}[k.rule][horizon]
 	if k.rule == schema.Horizontal && slices.Contains(m.cfg.BusyPorts, k.port) {
@@ -344,9 +344,9 @@ func (m *exact) first(source netip.Addr) (first exactCrossing, is bool) {
 	return first, is
 }
 
-// told are the contacts that an alert of the rule, closed before the flow i, was
+// reported are the contacts that an alert of the rule, closed before the flow i, was
 // about: all that was touched of the keys that crossed until then.
-func (s *exactSource) told(rule schema.Kind, i int, from, to schema.Time) (all []*exactContact) {
+func (s *exactSource) reported(rule schema.Kind, i int, from, to schema.Time) (all []*exactContact) {
 	for _, c := range s.targets {
 		if c.born >= i || !c.within(from, to) {
 			continue

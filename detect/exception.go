@@ -21,26 +21,6 @@ type Exception struct {
 	Until     schema.Time // in event time; 0: for ever
 }
 
-// SetExceptions replaces the exceptions. What they have hidden so far is forgotten.
-func (d *Detector) SetExceptions(list []Exception) {
-	d.exceptions = list
-	d.hidden = make([]uint64, len(list))
-}
-
-// Hidden returns how many flows each exception has hidden, in their order.
-func (d *Detector) Hidden() []uint64 { return slices.Clone(d.hidden) }
-
-// excepted reports whether an exception covers f, and counts it there.
-func (d *Detector) excepted(f *schema.Flow, t schema.Time) bool {
-	for i := range d.exceptions {
-		if d.exceptions[i].covers(f, t) {
-			d.hidden[i]++
-			return true
-		}
-	}
-	return false
-}
-
 func (e *Exception) covers(f *schema.Flow, t schema.Time) bool {
 	return (e.Until == 0 || t < e.Until) &&
 		anyOrIn(e.Sources, f.Src.Addr) && anyOrIn(e.Targets, f.Dst.Addr) && anyOrIn(e.Exporters, f.Exporter.Addr) &&

@@ -1,9 +1,9 @@
 package detect
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scanhound/scanhound/schema"
@@ -13,12 +13,13 @@ import (
 type Explanation struct {
 	Source   netip.Addr
 	Net      bool // the source is all of an IPv6 /64
+	Sampled  bool // this is what sampled exporters show of it, who are judged apart
 	Internal bool
 	Last     time.Time // its latest flow
 	Failed   schema.Count
 	Other    schema.Count
 	Answered uint64 // of the others, those with a session
-	Told     uint64 // of the failed, those that a closed alert told of: they do not count again
+	Reported uint64 // of the failed, those that a closed alert reported: they do not count again
 	Down     uint64 // of the failed, those that are down for others too
 	Keys     []KeyCount
 	Open     []Fired // its open alerts
@@ -35,6 +36,7 @@ type Fired struct {
 	Host      netip.Addr // of a vertical or protocol scan
 	Port      uint16     // of a horizontal one
 	Proto     string
+	Reached   bool // counted are targets that were reached; else those that failed
 	First     time.Time
 	Last      time.Time
 }
@@ -53,20 +55,12 @@ type KeyCount struct {
 	Why       string // why not, or which horizon does
 }
 
-// Horizons are the spans that the counts of a KeyCount are over.
-func (d *Detector) Horizons() (spans [len(horizons)]time.Duration) {
-	for h, span := range horizons {
-		spans[h] = cmp.Or(span, d.cfg.Window)
-	}
-	return spans
-}
-
 // maxExplained is how many keys of a rule are told, those with most targets first.
 const maxExplained = 5
 
 // Explain returns what is held of a source; false if nothing is.
 func (d *Detector) Explain(source netip.Addr) (Explanation, bool) {
-	return d.explain(keyOf(source), source, false)
+	return d.judge.explainRow(keyOf(source), source, false)
 }
 
 // ExplainNet returns what is held of the IPv6 /64 that an address is in.
@@ -75,66 +69,76 @@ func (d *Detector) ExplainNet(of netip.Addr) (Explanation, bool) {
 	if err != nil || of.Is4() || of.Is4In6() {
 		return Explanation{}, false
 	}
-	return d.explain(netKeyOf(prefix.Addr()), prefix.Addr(), true)
+	return d.judge.explainRow(netKeyOf(prefix.Addr()), prefix.Addr(), true)
 }
 
-// ExplainAlert returns what is held of the source of an open alert.
+// explainRow explains what there is: what sampled exporters show where no others do.
+func (j *judge) explainRow(key uint64, source netip.Addr, net bool) (Explanation, bool) {
+	if x, ok := j.explain(key, source, net); ok {
+		return x, true
+	}
+	x, ok := j.explain(sampledKey(key), source, net)
+	x.Sampled = ok
+	return x, ok
+}
+
+// ExplainAlert returns what is held of the source of an open alert whose id begins so.
 func (d *Detector) ExplainAlert(id string) (Explanation, bool) {
-	for _, o := range d.open {
+	for _, o := range d.docket.open {
 		switch s := o.suspect; {
-		case o.id != id:
-		case s.net:
-			return d.ExplainNet(s.addr)
+		case !strings.HasPrefix(o.id, id):
 		default:
-			return d.Explain(s.addr)
+			x, ok := d.judge.explain(s.key(), s.addr, s.net)
+			x.Sampled = s.sampled
+			return x, ok
 		}
 	}
 	return Explanation{}, false
 }
 
-func (d *Detector) explain(key uint64, source netip.Addr, net bool) (Explanation, bool) {
-	s := d.table.find(key)
+func (j *judge) explain(key uint64, source netip.Addr, net bool) (Explanation, bool) {
+	s := j.table.find(key)
 	if s == nil {
 		return Explanation{}, false
 	}
-	x := Explanation{Source: source, Net: net, Internal: d.isInternal(source), Last: time.Unix(int64(s.seen), 0).UTC()}
-	if s.bits&slotRecord == 0 {
+	x := Explanation{Source: source, Net: net, Internal: j.isInternal(source), Last: time.Unix(int64(s.seen), 0).UTC()}
+	if s.bits&slotAccount == 0 {
 		x.addOne(contact{s.word, s.one})
 		return x, true
 	}
-	rec := d.records.at(uint32(s.word))
-	x.Failed, x.Other = rec.failed.count(), rec.other.count()
-	for _, c := range rec.other.all(&d.slab) {
+	acc := j.accounts.at(uint32(s.word))
+	x.Failed, x.Other = acc.failed.count(), acc.other.count()
+	for _, c := range acc.other.all(&j.slab) {
 		if c.marks&markAnswered != 0 {
-			x.Answered += rec.other.weight()
+			x.Answered += acc.other.weight()
 		}
 	}
-	for _, c := range rec.failed.all(&d.slab) {
+	for _, c := range acc.failed.all(&j.slab) {
 		switch {
-		case c.marks&markTold != 0:
-			x.Told += rec.failed.weight()
-		case d.targets.down(c.hash(), d.second):
-			x.Down += rec.failed.weight()
+		case c.marks&markReported != 0:
+			x.Reported += acc.failed.weight()
+		case j.outages.down(c.hash(), j.second):
+			x.Down += acc.failed.weight()
 		}
 	}
-	sus := d.suspectOf(rec)
+	sus := j.suspectOf(acc)
 	if sus == nil {
-		sus = &suspect{addr: source, internal: x.Internal}
+		sus = &suspect{addr: source, internal: x.Internal, sampled: key == sampledKey(keyOf(source))}
 	}
 	for _, sc := range sus.scans {
-		x.Open = append(x.Open, d.fired(sc))
+		x.Open = append(x.Open, j.fired(sc))
 	}
-	x.Keys = d.explainKeys(rec, sus)
+	x.Keys = j.explainKeys(acc, sus)
 	return x, true
 }
 
-func (d *Detector) fired(sc *scan) Fired {
+func (j *judge) fired(sc *scan) Fired {
 	x := &sc.crossing
 	f := Fired{
-		ID: sc.id, Revision: sc.revision, Rule: x.family.String(), Horizon: d.Horizons()[x.horizon],
-		Count: x.count, Threshold: x.threshold, Proto: protoName(x.contact), First: sc.first.Std(), Last: sc.last.Std(),
+		ID: sc.id, Revision: sc.revision, Rule: x.name(), Horizon: j.Horizons()[x.horizon],
+		Count: x.count, Threshold: x.threshold, Proto: protoName(x.contact), Reached: x.fanOut, First: sc.first.Std(), Last: sc.last.Std(),
 	}
-	switch x.family {
+	switch x.rule {
 	case vertical, protocols:
 		f.Host = sc.suspect.target(x.contact)
 	case horizontal:
@@ -158,25 +162,31 @@ func (x *Explanation) addOne(c contact) {
 }
 
 // explainKeys asks every rule about every key of the failed targets.
-func (d *Detector) explainKeys(rec *record, s *suspect) (all []KeyCount) {
-	for track, fams := range families {
+func (j *judge) explainKeys(acc *account, s *suspect) (all []KeyCount) {
+	for track, fams := range rulesOf {
 		for _, f := range fams {
 			var of []KeyCount
-			for _, c := range d.newestOfKeys(rec, trackKind(track), f) {
-				of = append(of, d.explainKey(rec, s, f, c))
+			for _, c := range j.newestOfKeys(&acc.failed, f, func(c contact) bool { return c.marks.class().track() == trackKind(track) }) {
+				of = append(of, j.explainKey(acc, s, f, c))
 			}
-			slices.SortStableFunc(of, func(a, b KeyCount) int { return slices.Compare(b.Counts[:], a.Counts[:]) })
-			all = append(all, of[:min(len(of), maxExplained)]...)
+			all = append(all, foremost(of)...)
 		}
 	}
-	return all
+	return slices.Concat(all, j.explainSensitive(acc, s), j.explainFanOut(acc, s))
 }
 
-// newestOfKeys returns the latest contact of each key, at which a rule would be asked.
-func (d *Detector) newestOfKeys(rec *record, track trackKind, f family) []contact {
+// foremost are those rows of a rule that have most.
+func foremost(of []KeyCount) []KeyCount {
+	slices.SortStableFunc(of, func(a, b KeyCount) int { return slices.Compare(b.Counts[:], a.Counts[:]) })
+	return of[:min(len(of), maxExplained)]
+}
+
+// newestOfKeys returns the latest contact of each key, at which a rule would be asked, of
+// those contacts that it counts.
+func (j *judge) newestOfKeys(of *set, f rule, counts func(contact) bool) []contact {
 	newest := map[any]contact{}
-	for _, c := range rec.failed.all(&d.slab) {
-		if c.marks.class().track() != track {
+	for _, c := range of.all(&j.slab) {
+		if !counts(c) {
 			continue
 		}
 		var k any = f
@@ -186,7 +196,7 @@ func (d *Detector) newestOfKeys(rec *record, track trackKind, f family) []contac
 		case horizontal, sweep:
 			k = c.portKey()
 		}
-		if at, known := newest[k]; !known || c.stamp().after(at.stamp(), d.now) {
+		if at, known := newest[k]; !known || c.stamp().after(at.stamp(), j.now) {
 			newest[k] = c
 		}
 	}
@@ -194,53 +204,88 @@ func (d *Detector) newestOfKeys(rec *record, track trackKind, f family) []contac
 	for _, c := range newest {
 		list = append(list, c)
 	}
-	d.byTime(list)
+	j.byTime(list)
 	return list
 }
 
-func (d *Detector) explainKey(rec *record, s *suspect, f family, c contact) KeyCount {
-	k := key{f, c}
-	n := d.tallyLate(&rec.failed, &k)
-	e := KeyCount{Rule: f.String(), Proto: protoName(c)}
-	switch f {
-	case vertical, protocols:
-		e.Host = s.target(c)
-	case horizontal:
-		e.Port = c.port()
-	}
-	for _, o := range rec.other.all(&d.slab) {
+func (j *judge) explainKey(acc *account, s *suspect, f rule, c contact) KeyCount {
+	k := keyOfRule(s, f, c)
+	n := j.tallyLate(&acc.failed, &k)
+	e := j.newRow(s, &crossing{rule: f, contact: c})
+	for _, o := range acc.other.all(&j.slab) {
 		if o.marks&markAnswered != 0 && k.has(o) {
-			e.Good += rec.other.weight()
+			e.Good += acc.other.weight()
 		}
 	}
 	for h := range horizons {
-		e.Counts[h] = n.all[h] * rec.failed.weight()
-		e.Threshold[h], _ = d.demand(s, f, h, c)
-		if fires, why := d.verdict(rec, s, &k, &n, h); !e.Fires && (fires || e.Why == "" || e.Why == tooFew) {
-			e.Fires, e.Why = fires, why
-		}
+		e.Counts[h] = n.all[h] * acc.failed.weight()
+		e.Threshold[h], _ = j.demand(s, f, h, c)
+		e.hear(j.verdict(acc, s, &k, &n, h))
 	}
-	if x, ok := d.sequential(rec, s, &k, &n); ok && !e.Fires {
-		e.Fires, e.Why = true, reasonEarly(&x)
+	if x, ok := j.sequential(acc, s, &k, &n); ok && !e.Fires {
+		e.Fires, e.Why = true, reasonSequential(&x)
 	}
 	return e
 }
 
-const tooFew = "below the threshold"
+// newRow is the row of a key, by what would cross.
+func (j *judge) newRow(s *suspect, x *crossing) KeyCount {
+	e := KeyCount{Rule: x.name(), Proto: protoName(x.contact)}
+	switch x.rule {
+	case vertical, protocols:
+		e.Host = s.target(x.contact)
+	case horizontal:
+		e.Port = x.contact.port()
+	}
+	return e
+}
+
+// hear takes the verdict of one more horizon: that it fires, or what is nearest to that.
+func (e *KeyCount) hear(fires bool, why string) {
+	if !e.Fires && (fires || e.Why == "" || e.Why == tooFew) {
+		e.Fires, e.Why = fires, why
+	}
+}
+
+// notItsShape is why a rule about all of a track does not fire for its shape.
+var notItsShape = map[rule]string{block: "not many by many", mixed: "its hosts do not lie together"}
+
+const (
+	tooFew          = "below the threshold"
+	tooMuchAnswered = "too many of its targets answered"
+)
+
+// excuses are why a crossing is kept silent.
+var excuses = map[guard]string{
+	guardOutage:     "its targets are down: they fail for other sources too",
+	guardFallback:   "it got the same service elsewhere within seconds",
+	guardCutOff:     "nothing that it asks outside succeeds",
+	guardPeerToPeer: "its targets are those of a peer-to-peer program",
+}
 
 // verdict says whether a rule fires for a key at a horizon, or what keeps it.
-func (d *Detector) verdict(rec *record, s *suspect, k *key, n *tally, h int) (fires bool, why string) {
-	want, ratio := d.demand(s, k.family, h, k.contact)
-	count, want, ok := crosses(n, h, want, k.family, &rec.failed)
+func (j *judge) verdict(acc *account, s *suspect, k *key, n *tally, h int) (fires bool, why string) {
+	want, ratio := j.demand(s, k.rule, h, k.contact)
+	count, want, ok := crosses(n, h, want, k.rule, &acc.failed)
 	switch {
 	case !ok:
 		return false, tooFew
-	case !d.failing(rec, k, h, count, ratio):
-		return false, "too many of its targets answered"
-	case k.family == block && !d.isBlock(rec, s, h, k.stamp()):
-		return false, "not many by many"
-	case d.isDown(rec, k, h, count, want):
-		return false, "its targets are down: they fail for other sources too"
+	case !j.failing(acc, k, h, count, ratio):
+		return false, tooMuchAnswered
+	case !j.hasShape(acc, s, k, h):
+		return false, notItsShape[k.rule]
 	}
-	return true, "crosses within " + schema.Duration(d.Horizons()[h]).String()
+	return j.unlessExcused(acc, s, k, h, count, want)
+}
+
+// unlessExcused: what reached its threshold fires, unless there is an excuse.
+func (j *judge) unlessExcused(acc *account, s *suspect, k *key, h int, count, want uint64) (fires bool, why string) {
+	if g := j.excused(acc, s, k, h, count, want); g != guardNone {
+		return false, excuses[g]
+	}
+	return true, j.crossesWithin(h)
+}
+
+func (j *judge) crossesWithin(h int) string {
+	return "crosses within " + schema.Duration(j.Horizons()[h]).String()
 }

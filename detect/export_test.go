@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/scanhound/scanhound/detect/internal/sliding"
+	"github.com/scanhound/scanhound/detect/internal/wire"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -23,7 +26,7 @@ type Reading struct {
 // ReadFlow reads a flow as Observe does. knowsFlags says that its exporter has
 // sent TCP flags, in this flow or before.
 func ReadFlow(f *schema.Flow, knowsFlags bool) Reading {
-	if g := silence(f); g != guardNone {
+	if g := guardFlow(f); g != guardNone {
 		return Reading{Guard: guards[g].name}
 	}
 	o := outcomeOf(f, knowsFlags)
@@ -40,7 +43,7 @@ func (d *Detector) Canon(part int) []byte {
 	if err != nil {
 		panic(err)
 	}
-	x.places, x.common.hand = 0, cursor{}
+	x.places, x.round.hand = 0, cursor{}
 	x.sources = slices.DeleteFunc(x.sources, func(of sourceState) bool {
 		return d.second-of.seen > d.windowSeconds && (of.suspect == nil || !of.suspect.alerted())
 	})
@@ -70,11 +73,8 @@ func canonSketches(s *suspect) {
 			continue
 		}
 		prints = append(prints, k.footprint)
-		for _, d := range []*distinct{&k.pairs, &k.hosts, &k.ports} {
-			slices.SortFunc(d.few, func(a, b hashAt) int { return cmp.Compare(a.hash, b.hash) })
-			if d.regs != nil {
-				d.regs.dropped = 0
-			}
+		for _, d := range []*sliding.Distinct{&k.pairs, &k.hosts, &k.ports} {
+			d.Canon()
 		}
 	}
 	for _, sc := range s.scans {
@@ -90,14 +90,14 @@ func canonSketches(s *suspect) {
 
 // appendSlice writes what readSlice read.
 func appendSlice(x *slice) []byte {
-	w := wire{b: []byte{sliceVersion}}
-	w.head(x)
+	w := wire.Writer([]byte{sliceVersion})
+	x.wireHead(w)
 	if x.part == common {
-		w.common(&x.common)
+		x.common.wire(w)
 	} else {
-		w.segment(x)
+		x.readSegment(w)
 	}
-	return Sealed(w.b)
+	return Sealed(w.Bytes())
 }
 
 // Sealed is a slice with its checksum.
@@ -139,6 +139,29 @@ func (d *Detector) Contacts() (all []Held) {
 	return all
 }
 
+// SettleAll measures every open alert as when it goes quiet, and says it anew.
+func (d *Detector) SettleAll() []schema.Alert {
+	d.docket.alerts = d.docket.alerts[:0]
+	for _, sc := range d.docket.open {
+		sc.said = said{}
+		d.docket.settle(sc.scan)
+	}
+	return d.docket.alerts
+}
+
+// LeavingGuards is how many guards make a flow leave.
+func LeavingGuards() (n int) {
+	for _, g := range guards {
+		if g.leaves {
+			n++
+		}
+	}
+	return n
+}
+
+// SliceVersion is what AppendSlice writes.
+const SliceVersion = sliceVersion
+
 // Dump is a canonical slice in words, a source a line and a part of it a line below.
 func Dump(b []byte) string {
 	x, err := readSlice(b)
@@ -146,33 +169,62 @@ func Dump(b []byte) string {
 		return err.Error()
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "part %d clock %v common %+v nets %+v\n", x.part, x.clock.Std(), x.common, x.nets)
+	fmt.Fprintf(&out, "part %d clock %v round %+v common %+v nets %+v\n", x.part, x.clock.Std(), x.round, x.common, x.nets)
 	for _, of := range x.sources {
 		fmt.Fprintf(&out, "%x seen %d since %d one %x\n failed %v\n other %v\n", of.key, of.seen, of.since, of.one, of.failed, of.other)
 		s := of.suspect
 		if s == nil {
 			continue
 		}
-		fmt.Fprintf(&out, " suspect %v closed %d names %v\n", s.addr, s.closed, s.names)
+		fmt.Fprintf(&out, " suspect %v closed %d names %v\n", s.addr, s.turns, s.names)
 		for t, k := range s.sketch {
 			fmt.Fprintf(&out, " %d evidence %+v\n", t, s.evidence[t])
 			if k != nil {
-				fmt.Fprintf(&out, " %d sketch mode %d told %d %x %v\n", t, k.mode, k.told, k.oneHost, k.onePort)
-				for _, d := range []*distinct{&k.hosts, &k.ports, &k.pairs} {
-					fmt.Fprintf(&out, "  few %x regs %v\n", d.few, d.regs)
+				fmt.Fprintf(&out, " %d sketch mode %d reported %d %x %v\n", t, k.mode, k.reportedPairs, k.oneHost, k.onePort)
+				for _, d := range []*sliding.Distinct{&k.hosts, &k.ports, &k.pairs} {
+					w := wire.Writer(nil)
+					d.Wire(w)
+					fmt.Fprintf(&out, "  count %x\n", w.Bytes())
 				}
 				fmt.Fprintf(&out, "  footprint %+v\n", k.footprint)
 			}
 		}
-		for _, p := range s.past {
-			fmt.Fprintf(&out, " past %+v\n", *p)
+		for _, p := range s.closedScans {
+			fmt.Fprintf(&out, " closed scan %+v\n", *p)
 		}
 		for i, sc := range s.scans {
-			fmt.Fprintf(&out, " scan %s %d/%d %v %+v %v %v %+v look %v\n  %+v\n", sc.id, sc.nth, sc.revision, sc.track, sc.scope, sc.first, sc.last, sc.said, of.looks[i], sc.footprint)
+			fmt.Fprintf(&out, " scan %s %d/%d %v %+v %v %v %+v look %v\n  %+v\n", sc.id, sc.nth, sc.revision, sc.track, sc.scope, sc.first, sc.last, sc.said, of.dues[i], sc.footprint)
 		}
 	}
-	for _, t := range x.targets {
+	for _, t := range x.outages {
 		fmt.Fprintf(&out, "target %+v\n", t)
 	}
 	return out.String()
+}
+
+// About returns the test whether a source's alert, open or closed, is about a flow; nil if the
+// alert is not remembered.
+func (d *Detector) About(id string) func(*schema.Flow) bool {
+	for _, s := range d.ledger.suspects {
+		if s == nil {
+			continue
+		}
+		for _, sc := range s.scans {
+			if sc.id == id {
+				return func(f *schema.Flow) bool { return sc.covers(targetOf(f)) }
+			}
+		}
+		for _, p := range s.closedScans {
+			if p.alert.ID == id {
+				return func(f *schema.Flow) bool { return p.scan.covers(targetOf(f)) }
+			}
+		}
+	}
+	return nil
+}
+
+// Forget takes a source out, as a short memory does.
+func (d *Detector) Forget(source netip.Addr) {
+	d.ledger.drop(d.ledger.table.find(keyOf(source)))
+	d.ledger.table.removeKey(keyOf(source))
 }

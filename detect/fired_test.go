@@ -25,11 +25,11 @@ func TestAnOpenAlertIsExplainedByItsIDWithTheRuleThatFired(t *testing.T) {
 	}
 }
 
-func TestWhatAClosedAlertToldOfIsExplainedAsTold(t *testing.T) {
+func TestWhatAClosedAlertReportedIsExplainedAsReported(t *testing.T) {
 	d := newDetector(t, nil)
 	d.Observe(horizontalScan(40, 22, time.Second), 0)
 	d.Finish("end of input")
-	if x, ok := d.Explain(scanner); !ok || x.Told != 40 || len(x.Open) != 0 {
+	if x, ok := d.Explain(scanner); !ok || x.Reported != 40 || len(x.Open) != 0 {
 		t.Errorf("%+v", x)
 	}
 }

@@ -3,26 +3,26 @@ package detect
 import "github.com/scanhound/scanhound/schema"
 
 // sketchFootprints begins the footprints of every track with all that the sets hold.
-func (d *Detector) sketchFootprints(rec *record, s *suspect, counted func(contact) bool) {
+func (l *ledger) sketchFootprints(acc *account, s *suspect, counted func(contact) bool) {
 	var of [trackCount][]contact
-	d.each(rec, func(c contact) {
+	l.each(acc, func(c contact) {
 		if track := c.marks.class().track(); counted(c) {
 			of[track] = append(of[track], c)
 		}
 	})
 	for track, contacts := range of {
 		if len(contacts) > 0 {
-			d.byTime(contacts)
-			f := d.newFootprint(s, contacts)
-			f.partial = rec.failed.level > 0 || rec.other.level > 0
+			l.byTime(contacts)
+			f := l.newFootprint(s, contacts)
+			f.partial = acc.failed.level > 0 || acc.other.level > 0
 			k := s.sketch[track]
 			k.footprint = f
 			for _, c := range contacts {
 				if c.marks.isStrong() { // its stamp says when, to the unit
-					k.fail(c, d.units.timeOf(c.stamp(), d.clock.now).Add(d.units.length))
+					k.fail(c, l.units.timeOf(c.stamp(), l.clock.now).Add(l.units.length))
 				}
 			}
-			d.sketched += f.bytes() + k.failures.bytes()
+			l.sketched += f.bytes() + k.failures.bytes()
 		}
 	}
 }
@@ -30,37 +30,37 @@ func (d *Detector) sketchFootprints(rec *record, s *suspect, counted func(contac
 // follow gives a scan of a source whose set is, or will be, a sample a footprint
 // that is kept: that of the track where the scan is about all of it, else one of
 // its own with what the set still holds of it.
-func (d *Detector) follow(sc *scan) {
+func (l *ledger) follow(sc *scan) {
 	s := sc.suspect
 	if !s.hasSketch() {
 		return
 	}
-	if k := s.sketch[sc.track]; sc.scope.all && k != nil && k.footprint != nil {
+	if k := s.sketch[sc.track]; sc.scope.all && sc.life == nil && k != nil && k.footprint != nil {
 		sc.footprint = k.footprint
 		return
 	}
-	m, before := sc.gather(d), sc.footprint.bytes()
-	d.byTime(m.contacts)
+	m, before := l.gather(sc), sc.footprint.bytes()
+	l.byTime(m.contacts)
 	if sc.footprint == nil {
-		sc.footprint = d.newFootprint(s, m.contacts)
+		sc.footprint = l.newFootprint(s, m.contacts)
 	} else {
 		for _, c := range m.contacts {
 			sc.footprint.add(c)
 		}
 	}
-	sc.footprint.include(d.oldest(m.contacts))
+	sc.footprint.include(l.oldest(m.contacts))
 	sc.footprint.partial = sc.footprint.partial || m.weight > 1
-	d.sketched += sc.footprint.bytes() - before
+	l.sketched += sc.footprint.bytes() - before
 }
 
-// footprintOf is what an alert shows: made from the sets while these are complete.
+// footprintOf is what an alert shows: drawn from the sets while these are complete.
 // A scan of a part that began late shows what is kept of the track when the sample
 // has nothing that is not of the scan.
-func (d *Detector) footprintOf(sc *scan, m *measured) *footprint {
+func (l *ledger) footprintOf(sc *scan, m *measured) *footprint {
 	k := sc.suspect.sketch[sc.track]
 	switch {
 	case sc.footprint == nil:
-		return d.newFootprint(sc.suspect, m.contacts)
+		return l.drawFootprint(sc.suspect, m.contacts)
 	case sc.footprint.partial && m.outside == 0 && k != nil && k.footprint != nil:
 		return k.footprint
 	}
@@ -68,11 +68,11 @@ func (d *Detector) footprintOf(sc *scan, m *measured) *footprint {
 }
 
 // oldest is when the first of contacts in the order of time was touched.
-func (d *Detector) oldest(contacts []contact) schema.Time {
+func (l *ledger) oldest(contacts []contact) schema.Time {
 	if len(contacts) == 0 {
-		return d.clock.now
+		return l.clock.now
 	}
-	return d.units.timeOf(contacts[0].stamp(), d.clock.now)
+	return l.units.timeOf(contacts[0].stamp(), l.clock.now)
 }
 
 // include notes that the footprint holds something of t.
@@ -87,7 +87,7 @@ func (s *sketches) trace(c contact, t schema.Time) {
 
 // trace adds a contact that the scan covers to its footprint, if it has one.
 func (sc *scan) trace(c contact) {
-	if sc.footprint == nil || c.marks&markTold != 0 || c.marks&markAnswered != 0 && sc.scope.all {
+	if sc.footprint == nil || c.marks&markReported != 0 || !sc.scope.isTarget(c) {
 		return
 	}
 	sc.footprint.add(c)

@@ -1,10 +1,10 @@
 package detect
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
+	"github.com/scanhound/scanhound/detect/internal/bits16"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -31,16 +31,16 @@ type footprint struct {
 }
 
 type portMap struct {
-	class class
-	numbers
+	class   class
+	numbers bits16.Set
 }
 
 // addressMap is which addresses, or networks, of a prefix of 16, 8 or 0 bits were
 // touched: the 16 bits behind the prefix are the number.
 type addressMap struct {
-	base   uint32 // the prefix, shifted down
-	length uint8
-	numbers
+	base    uint32 // the prefix, shifted down
+	length  uint8
+	numbers bits16.Set
 }
 
 const (
@@ -49,29 +49,101 @@ const (
 	listedPorts = 10 // are told by name
 )
 
-// newFootprint is that of contacts, which are in the order of time. The busiest
-// /16s get the fine maps.
-func (d *Detector) newFootprint(s *suspect, contacts []contact) *footprint {
-	f := &footprint{v4: s.isV4(), since: d.oldest(contacts)}
+// newFootprint is that of contacts, which are in the order of time, to be kept.
+func (l *ledger) newFootprint(s *suspect, contacts []contact) *footprint {
+	f := l.drawFootprint(s, contacts).clone()
+	for _, c := range contacts {
+		f.visit(c.addr())
+	}
+	return f
+}
+
+// printScratch is the footprint that is drawn again and again.
+type printScratch struct {
+	footprint
+	networks addressMap
+	sets     [int(classOther) + 1 + maxFine + 1]bits16.Set
+	taken    int
+}
+
+// set is an empty one.
+func (p *printScratch) set() bits16.Set {
+	s := &p.sets[p.taken]
+	s.Clear()
+	p.taken++
+	return *s
+}
+
+// drawFootprint is that of contacts, which are in the order of time, until the next is
+// drawn: for an alert to be said. The busiest /16s get the fine maps.
+func (l *ledger) drawFootprint(s *suspect, contacts []contact) *footprint {
+	p := &l.scratch.print
+	f := &p.footprint
+	*f = footprint{v4: s.isV4(), since: l.oldest(contacts), ports: f.ports[:0], fine: f.fine[:0], first: f.first[:0]}
+	p.taken = 0
+	bases := &l.scratch.met
+	bases.reset()
+	seen, differ := uint8(0), uint32(0)
+	for _, c := range contacts {
+		bases.add(c.addr() >> 16)
+		differ |= c.addr() ^ contacts[0].addr()
+		if class := c.marks.class(); seen>>class&1 == 0 && class.track() != trackEchoes {
+			seen |= 1 << class
+			f.ports = append(f.ports, portMap{class: class, numbers: p.set()})
+		}
+	}
 	if f.v4 {
-		busy := map[uint32]int{}
-		for _, c := range contacts {
-			busy[c.addr()>>16]++
+		busiest, n := bases.busiest()
+		for _, base := range busiest[:n] {
+			f.fine = append(f.fine, addressMap{base: base, length: 16, numbers: p.set()})
 		}
-		bases := make([]uint32, 0, len(busy))
-		for base := range busy {
-			bases = append(bases, base)
-		}
-		slices.SortFunc(bases, func(a, b uint32) int { return cmp.Or(busy[b]-busy[a], cmp.Compare(a, b)) })
-		for _, base := range bases[:min(len(bases), maxFine)] {
-			f.fine = append(f.fine, addressMap{base: base, length: 16})
+		if len(bases.used) > maxFine {
+			p.networks = addressMap{numbers: p.set()}
+			if differ>>24 == 0 {
+				p.networks.base, p.networks.length = contacts[0].addr()>>24, 8
+			}
+			f.coarse = &p.networks
 		}
 	}
 	for _, c := range contacts {
 		f.add(c)
-		f.visit(c.addr())
 	}
 	return f
+}
+
+// busiest are the two keys that were counted most, of equal ones the lower, as far as
+// there are two.
+func (k *counter) busiest() (keys [maxFine]uint32, n int) {
+	var top [maxFine]counted
+	for e := range k.all {
+		for i := range top {
+			if e.n > top[i].n || e.n == top[i].n && e.key < top[i].key {
+				e, top[i] = top[i], e
+			}
+		}
+	}
+	for i, e := range top {
+		keys[i] = e.key
+	}
+	return keys, min(len(top), len(k.used))
+}
+
+// clone is a copy that shares nothing.
+func (f *footprint) clone() *footprint {
+	c := *f
+	c.ports, c.fine, c.first, c.last = slices.Clone(f.ports), slices.Clone(f.fine), slices.Clone(f.first), slices.Clone(f.last)
+	for i := range c.ports {
+		c.ports[i].numbers = f.ports[i].numbers.Clone()
+	}
+	for i := range c.fine {
+		c.fine[i].numbers = f.fine[i].numbers.Clone()
+	}
+	if f.coarse != nil {
+		m := *f.coarse
+		m.numbers = f.coarse.numbers.Clone()
+		c.coarse = &m
+	}
+	return &c
 }
 
 func (f *footprint) add(c contact) {
@@ -80,7 +152,7 @@ func (f *footprint) add(c contact) {
 	}
 	f.many = f.many || c.addr() != f.first[0]
 	if class := c.marks.class(); class.track() != trackEchoes {
-		f.portsOf(class).add(c.port())
+		f.portsOf(class).numbers.Add(c.port())
 	}
 	if f.v4 {
 		f.addAddr(c.addr())
@@ -98,7 +170,7 @@ func (f *footprint) portsOf(k class) *portMap {
 }
 
 func (f *footprint) addAddr(a uint32) {
-	at := slices.IndexFunc(f.fine, func(m addressMap) bool { return m.base == a>>16 })
+	at := f.fineOf(a)
 	if at < 0 && len(f.fine) < maxFine && f.coarse == nil {
 		at = len(f.fine)
 		f.fine = append(f.fine, addressMap{base: a >> 16, length: 16})
@@ -108,7 +180,9 @@ func (f *footprint) addAddr(a uint32) {
 	} else if f.coarse == nil {
 		f.coarse = &addressMap{base: a >> 24, length: 8}
 		for i := range f.fine {
-			f.fine[i].each(func(n uint16) { f.coarse.add(f.fine[i].base<<16 | uint32(n)) })
+			for n := range f.fine[i].numbers.Each {
+				f.coarse.add(f.fine[i].base<<16 | uint32(n))
+			}
 		}
 	}
 	if f.coarse != nil {
@@ -122,13 +196,15 @@ func (m *addressMap) add(a uint32) {
 	if m.length == 8 && m.base != a>>24 {
 		m.widen()
 	}
-	m.numbers.add(uint16(a >> (16 - m.length)))
+	m.numbers.Add(uint16(a >> (16 - m.length)))
 }
 
 // widen makes the map of a /8 one of all /16s.
 func (m *addressMap) widen() {
 	all := addressMap{}
-	m.each(func(n uint16) { all.numbers.add(uint16(m.base<<8 | uint32(n>>8))) })
+	for n := range m.numbers.Each {
+		all.numbers.Add(uint16(m.base<<8 | uint32(n>>8)))
+	}
 	*m = all
 }
 
@@ -163,7 +239,7 @@ func (f *footprint) counts(since schema.Time) (hosts, ports, pairs schema.Count)
 	}
 	n := 0
 	for i := range f.fine {
-		n += f.fine[i].held()
+		n += f.fine[i].numbers.Len()
 	}
 	if hosts = exactly(n); ports.Count <= 1 {
 		pairs = hosts
@@ -173,7 +249,7 @@ func (f *footprint) counts(since schema.Time) (hosts, ports, pairs schema.Count)
 
 func (f *footprint) heldPorts() (n int) {
 	for i := range f.ports {
-		n += f.ports[i].held()
+		n += f.ports[i].numbers.Len()
 	}
 	return n
 }
@@ -183,51 +259,57 @@ func (f *footprint) bytes() (n uint64) {
 		return 0
 	}
 	for i := range f.ports {
-		n += f.ports[i].bytes()
+		n += f.ports[i].numbers.Bytes()
 	}
 	for i := range f.fine {
-		n += f.fine[i].bytes()
+		n += f.fine[i].numbers.Bytes()
 	}
 	if f.coarse != nil {
-		n += f.coarse.bytes()
+		n += f.coarse.numbers.Bytes()
 	}
 	return n
 }
 
-// tell returns what an alert says: the ports where there is one host, the addresses
+// footprintToSchema returns what an alert says: the ports where there is one host, the addresses
 // where there are many, and both of a block. Few ports have their place in the
 // list of top ports.
-func (f *footprint) tell(s *suspect) []schema.Footprint {
-	var told []schema.Footprint
+func (l *ledger) footprintToSchema(f *footprint, s *suspect) []schema.Footprint {
+	var sets [int(classOther) + 1 + maxFine + 1]*bits16.Set
+	told := make([]schema.Footprint, 0, len(sets)) // stays on the stack
+	tell := func(p schema.Footprint, n *bits16.Set) {
+		p.Partial = f.partial
+		sets[len(told)] = n
+		told = append(told, p)
+	}
 	where := f.where(s)
 	ports := f.heldPorts()
 	for i := range f.ports {
 		switch m := &f.ports[i]; {
 		case m.class == classOther:
-			told = append(told, f.print(schema.Footprint{Of: schema.FootprintProtocols, Prefix: where}, &m.numbers))
+			tell(schema.Footprint{Of: schema.FootprintProtocols, Prefix: where}, &m.numbers)
 		case !f.many || ports > listedPorts:
-			proto := schema.ProtoName(m.class.proto(0))
-			told = append(told, f.print(schema.Footprint{Of: schema.FootprintPorts, Prefix: where, Proto: proto}, &m.numbers))
+			tell(schema.Footprint{Of: schema.FootprintPorts, Prefix: where, Proto: schema.ProtoName(m.class.proto(0))}, &m.numbers)
 		}
 	}
-	if !f.many && len(f.ports) > 0 {
-		return told
-	}
-	for i := range f.fine {
-		if m := &f.fine[i]; f.coarse == nil || m.held() >= worthAMap {
-			told = append(told, f.print(schema.Footprint{Of: schema.FootprintAddresses, Prefix: m.prefix()}, &m.numbers))
+	if f.many || len(f.ports) == 0 {
+		for i := range f.fine {
+			if m := &f.fine[i]; f.coarse == nil || m.numbers.Len() >= worthAMap {
+				tell(schema.Footprint{Of: schema.FootprintAddresses, Prefix: m.prefix()}, &m.numbers)
+			}
+		}
+		if m := f.coarse; m != nil {
+			tell(schema.Footprint{Of: schema.FootprintNetworks, Prefix: m.prefix()}, &m.numbers)
 		}
 	}
-	if m := f.coarse; m != nil {
-		told = append(told, f.print(schema.Footprint{Of: schema.FootprintNetworks, Prefix: m.prefix()}, &m.numbers))
+	for i := range told {
+		words := l.scratch.words[:0]
+		for at, w := range sets[i].Words {
+			words = append(words, schema.FootprintWord{At: at, Bits: w})
+		}
+		l.scratch.words = words
+		told[i].SetNumbers(words)
 	}
-	return told
-}
-
-func (f *footprint) print(p schema.Footprint, n *numbers) schema.Footprint {
-	p.Partial = f.partial
-	p.SetNumbers((*[schema.FootprintBits / 64]uint64)(n.bitmap()))
-	return p
+	return slices.Clone(told)
 }
 
 // where is the one host, or everywhere.
@@ -245,8 +327,4 @@ func (f *footprint) where(s *suspect) netip.Prefix {
 
 func (m *addressMap) prefix() netip.Prefix {
 	return netip.PrefixFrom(v4Addr(uint32(uint64(m.base)<<(32-m.length))), int(m.length))
-}
-
-func v4Addr(a uint32) netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
 }

@@ -149,9 +149,9 @@ func TestAFootprintHoldsWhatWasTouchedAndNothingElse(t *testing.T) {
 	})
 }
 
-func checkAddresses(t *rapid.T, told []schema.Footprint, touched map[uint32]bool) {
+func checkAddresses(t *rapid.T, reported []schema.Footprint, touched map[uint32]bool) {
 	whole := false
-	for _, f := range told {
+	for _, f := range reported {
 		want := map[netip.Prefix]bool{}
 		for a := range touched {
 			if addr := ip(a); f.Prefix.Contains(addr) {
@@ -172,7 +172,7 @@ func checkAddresses(t *rapid.T, told []schema.Footprint, touched map[uint32]bool
 		whole = whole || f.Of == schema.FootprintNetworks
 	}
 	for a := range touched {
-		if !whole && !slices.ContainsFunc(told, func(f schema.Footprint) bool { return f.Prefix.Contains(ip(a)) }) {
+		if !whole && !slices.ContainsFunc(reported, func(f schema.Footprint) bool { return f.Prefix.Contains(ip(a)) }) {
 			t.Fatalf("%s is in no footprint", ip(a))
 		}
 	}
@@ -219,7 +219,7 @@ func TestAScanThatBeginsAfterTheSetWasSampledHasAPartialFootprint(t *testing.T) 
 func TestAFootprintGoesWithItsAlert(t *testing.T) {
 	flows := scanOf(addrs("10.1.0.0", 5000, 1), 22)
 	for i := range 2000 {
-		flows = append(flows, syn(scanner, ip(10<<24|9<<16|uint32(i)), 22, 3*time.Hour+time.Duration(i)*10*time.Millisecond))
+		flows = append(flows, syn(scanner, ip(10<<24|9<<16|uint32(i)), 23, 3*time.Hour+time.Duration(i)*10*time.Millisecond))
 	}
 	closed := finals(alertsOf(t, newDetector(t, nil), flows))
 	if len(closed) != 2 || len(closed[1].Footprint) != 1 {

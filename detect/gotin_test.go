@@ -12,8 +12,8 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// callBack is a session that a host opens to port 4444 of the scanner.
-func callBack(from, to netip.Addr, after time.Duration) schema.Flow {
+// connectBackTo is a session that a host opens to port 4444 of the scanner.
+func connectBackTo(from, to netip.Addr, after time.Duration) schema.Flow {
 	f := session(from, to, 4444, after)
 	f.Src.Port, f.Orientation = 51000, schema.OrientReverse
 	return f
@@ -65,7 +65,7 @@ func TestASessionThatATargetOpensToItsScannerIsCriticalAcrossPartitions(t *testi
 	a := newApart(t)
 	a.play(horizontalScan(100, 22, time.Second)...)
 	victim := elsewhere(t, scanner, 100)
-	said := a.play(callBack(victim, scanner, 5*time.Minute))
+	said := a.play(connectBackTo(victim, scanner, 5*time.Minute))
 	if len(said) != 1 {
 		t.Fatalf("%d alerts, want one", len(said))
 	}
@@ -87,7 +87,7 @@ func TestASessionThatATargetOpensToItsScannerIsCriticalAcrossPartitions(t *testi
 	if counted != 101 {
 		t.Errorf("%d flows counted, want 101: a copy is no contact", counted)
 	}
-	if said := a.play(callBack(victim, scanner, 6*time.Minute)); len(said) != 0 {
+	if said := a.play(connectBackTo(victim, scanner, 6*time.Minute)); len(said) != 0 {
 		t.Errorf("the same again: %s", said[0].Reason)
 	}
 	// Whoever reads the partition again says the same.
@@ -122,7 +122,7 @@ func TestWhatIsNoSessionBackFromATargetOfAnOpenScanIsSilent(t *testing.T) {
 			f.Src.Packets, f.Src.TCPFlags, f.Dst.Packets, f.Dst.TCPFlags = 4, schema.SYN|schema.ACK|schema.FIN, 3, schema.SYN|schema.ACK|schema.FIN
 		},
 		"UDP":                          func(f *schema.Flow) { f.Proto = schema.UDP },
-		"asked for by its own session": func(f *schema.Flow) { f.Hints = schema.HintCallBack },
+		"asked for by its own session": func(f *schema.Flow) { f.Hints = schema.HintServerCall },
 		"the answer to a probe, oriented by nothing": func(f *schema.Flow) {
 			f.Orientation, f.Src.Port, f.Dst.Port = schema.OrientNone, 22, 40022
 		},
@@ -130,7 +130,7 @@ func TestWhatIsNoSessionBackFromATargetOfAnOpenScanIsSilent(t *testing.T) {
 	} {
 		a := newApart(t)
 		a.play(horizontalScan(100, 22, time.Second)...)
-		f := callBack(target(7), scanner, 5*time.Minute)
+		f := connectBackTo(target(7), scanner, 5*time.Minute)
 		change(&f)
 		if said := a.play(f); len(said) != 0 != (name == control) {
 			t.Errorf("%s: %+v", name, said)
@@ -141,12 +141,12 @@ func TestWhatIsNoSessionBackFromATargetOfAnOpenScanIsSilent(t *testing.T) {
 func TestASessionBackBeforeTheAlertOpensIsSilent(t *testing.T) {
 	a := newApart(t)
 	a.play(horizontalScan(20, 22, time.Second)...)
-	if said := a.play(callBack(target(7), scanner, time.Minute)); len(said) != 0 {
+	if said := a.play(connectBackTo(target(7), scanner, time.Minute)); len(said) != 0 {
 		t.Errorf("%s", said[0].Reason)
 	}
 }
 
-func TestATargetWhosePortAnsweredAConnectScanCallsBack(t *testing.T) {
+func TestATargetWhosePortAnsweredAConnectScanConnectsBack(t *testing.T) {
 	connect := syn(scanner, target(7), 22, 90*time.Second) // the port is open, nothing is said
 	connect.Src.Packets, connect.Src.TCPFlags = 3, schema.SYN|schema.ACK|schema.RST
 	connect.Dst.Packets, connect.Dst.Bytes, connect.Dst.TCPFlags = 1, 44, schema.SYN|schema.ACK
@@ -156,14 +156,14 @@ func TestATargetWhosePortAnsweredAConnectScanCallsBack(t *testing.T) {
 			flows = append(flows, f)
 		}
 	}
-	back := callBack(target(7), scanner, 5*time.Minute)
-	alone := detect.Alone{Detector: newDetector(t, nil)}
+	back := connectBackTo(target(7), scanner, 5*time.Minute)
+	alone := detect.Replay{Detector: newDetector(t, nil)}
 	alone.Observe(append(flows, connect), 0)
 	if said := alone.Observe([]schema.Flow{back}, 1); len(said) != 1 || said[0].Severity != schema.Critical {
 		t.Errorf("%d alerts", len(said))
 	}
 	// What an exception lets the scanner do is no probe.
-	alone = detect.Alone{Detector: newDetector(t, nil)}
+	alone = detect.Replay{Detector: newDetector(t, nil)}
 	alone.SetExceptions([]detect.Exception{{Targets: []netip.Prefix{netip.PrefixFrom(target(7), 32)}}})
 	alone.Observe(append(flows, connect), 0)
 	if said := alone.Observe([]schema.Flow{back}, 1); len(said) != 0 {
@@ -171,11 +171,11 @@ func TestATargetWhosePortAnsweredAConnectScanCallsBack(t *testing.T) {
 	}
 }
 
-func TestASlash64ThatScansAsAWholeIsCalledBackAtAnyOfItsAddresses(t *testing.T) {
+func TestAConnectBackToAnyAddressOfASlash64ThatScansAsAWholeIsASessionWithItsScanner(t *testing.T) {
 	host := func(net, n int) netip.Addr {
 		return netip.MustParseAddr("2001:db8:0:" + strconv.Itoa(net) + "::" + strconv.FormatInt(int64(n), 16))
 	}
-	alone := detect.Alone{Detector: newDetector(t, nil)}
+	alone := detect.Replay{Detector: newDetector(t, nil)}
 	var open []schema.Alert
 	for i := range 200 { // a fresh address for each probe
 		f := syn(host(9, i+1), host(1, i+1), 22, time.Duration(i)*time.Second)
@@ -184,35 +184,35 @@ func TestASlash64ThatScansAsAWholeIsCalledBackAtAnyOfItsAddresses(t *testing.T) 
 	if len(open) == 0 || open[0].Prefix != 64 {
 		t.Fatalf("%d alerts", len(open))
 	}
-	said := alone.Observe([]schema.Flow{callBack(host(1, 7), host(9, 0xbeef), 5*time.Minute)}, 200)
+	said := alone.Observe([]schema.Flow{connectBackTo(host(1, 7), host(9, 0xbeef), 5*time.Minute)}, 200)
 	if len(said) != 1 || said[0].Prefix != 64 || said[0].Severity != schema.Critical || len(said[0].Answered) != 1 || said[0].Answered[0].Addr != host(1, 7) {
 		t.Errorf("%+v", said)
 	}
 }
 
-func TestOfALargeScanATargetThatIsNotInTheSampleCallsBackWhereMostAroundItAreTargets(t *testing.T) {
-	told := func(flows []schema.Flow, from netip.Addr) (n int) {
-		alone := detect.Alone{Detector: newDetector(t, nil)}
+func TestOfALargeScanATargetThatIsNotInTheSampleConnectsBackWhereMostAroundItAreTargets(t *testing.T) {
+	reported := func(flows []schema.Flow, from netip.Addr) (n int) {
+		alone := detect.Replay{Detector: newDetector(t, nil)}
 		alone.Observe(flows, 0)
 		for i := range 10 {
 			from = from.Next()
-			n += len(alone.Observe([]schema.Flow{callBack(from, scanner, 10*time.Minute+time.Duration(i)*time.Second)}, 1))
+			n += len(alone.Observe([]schema.Flow{connectBackTo(from, scanner, 10*time.Minute+time.Duration(i)*time.Second)}, 1))
 		}
 		return n
 	}
 	for _, hosts := range []int{2000, 20_000, 200_000} {
 		flows := horizontalScan(hosts, 22, time.Millisecond)
-		if n := told(flows, target(hosts/2)); n != 10 {
-			t.Errorf("%d of 10 targets of %d are told of", n, hosts)
+		if n := reported(flows, target(hosts/2)); n != 10 {
+			t.Errorf("%d of 10 targets of %d are reported", n, hosts)
 		}
-		if n := told(flows, target(1<<23)); n != 0 {
-			t.Errorf("%d of 10 hosts far from the %d targets are told of", n, hosts)
+		if n := reported(flows, target(1<<23)); n != 0 {
+			t.Errorf("%d of 10 hosts far from the %d targets are reported", n, hosts)
 		}
 		for i := range flows { // one of each /24
 			flows[i].Dst.Addr = target(i * 256 % (1 << 24))
 		}
-		if n := told(flows, target(hosts/2*256%(1<<24))); n != 0 {
-			t.Errorf("%d of 10 hosts between %d targets that lie far apart are told of", n, hosts)
+		if n := reported(flows, target(hosts/2*256%(1<<24))); n != 0 {
+			t.Errorf("%d of 10 hosts between %d targets that lie far apart are reported", n, hosts)
 		}
 	}
 	block := blockScan(1000, 100, time.Millisecond)
@@ -221,17 +221,17 @@ func TestOfALargeScanATargetThatIsNotInTheSampleCallsBackWhereMostAroundItAreTar
 		at := int(n[2])<<8 | int(n[3])
 		block[i].Dst.Addr = target(at * 64)
 	}
-	if n := told(block, target(500*64)); n != 0 {
-		t.Errorf("%d of 10 hosts between the four targets of a /24 are told of", n)
+	if n := reported(block, target(500*64)); n != 0 {
+		t.Errorf("%d of 10 hosts between the four targets of a /24 are reported", n)
 	}
 }
 
 // Both orders in which a replay's batches may be cut say the same.
 func TestAReplayMakesTheCopiesItself(t *testing.T) {
-	flows := append(horizontalScan(100, 22, time.Second), callBack(target(7), scanner, 5*time.Minute), callBack(target(8), scanner, 6*time.Minute))
+	flows := append(horizontalScan(100, 22, time.Second), connectBackTo(target(7), scanner, 5*time.Minute), connectBackTo(target(8), scanner, 6*time.Minute))
 	var critical [2]int
 	for i, size := range []int{1, len(flows)} {
-		alone := detect.Alone{Detector: newDetector(t, nil)}
+		alone := detect.Replay{Detector: newDetector(t, nil)}
 		for at := 0; at < len(flows); at += size {
 			for _, a := range alone.Observe(flows[at:min(at+size, len(flows))], int64(at)) {
 				if a.Severity == schema.Critical {
@@ -295,7 +295,7 @@ func TestWhoIsAlertedIsBounded(t *testing.T) {
 	if n := s.Len(); a.Changed() || n > alerts-6000 || n < alerts-7000 {
 		t.Errorf("%d sources", n)
 	}
-	newest, oldest := callBack(target(1), target(alerts-1), 0), callBack(target(1), target(0), 0)
+	newest, oldest := connectBackTo(target(1), target(alerts-1), 0), connectBackTo(target(1), target(0), 0)
 	if got := s.Copies(nil, []schema.Flow{oldest, newest}); len(got) != 1 || got[0].Dst.Addr != target(alerts-1) || got[0].Hints != schema.HintCopy {
 		t.Errorf("%+v", got)
 	}
@@ -312,7 +312,7 @@ func TestClosedAlertsAreForgottenBeforeOpenOnes(t *testing.T) {
 	}
 	s := a.Sources()
 	for i, known := range map[int]bool{0: true, 49_999: true, 50_000: false, 100_000: true} {
-		if got := len(s.Copies(nil, []schema.Flow{callBack(target(1), target(i), 0)})) == 1; got != known {
+		if got := len(s.Copies(nil, []schema.Flow{connectBackTo(target(1), target(i), 0)})) == 1; got != known {
 			t.Errorf("alert %d is remembered: %v", i, got)
 		}
 	}

@@ -2,31 +2,55 @@ package detect
 
 import "slices"
 
+// judge asks the rules of a source. It has no state: what it remembers of a question
+// stands with the source.
+type judge struct {
+	*moment
+	*policy
+	*network
+	*ledger
+}
+
 // crossing is a rule that a contact made fire.
 type crossing struct {
-	family    family
-	contact   contact // the one that crossed
-	horizon   int
-	count     uint64
-	threshold uint64
-	early     bool // by the sequential test
+	rule       rule
+	contact    contact // the one that crossed
+	horizon    int
+	count      uint64
+	threshold  uint64
+	sequential bool // by the sequential test
+	sensitive  bool // by rule S
+	fanOut     bool // by rule F
 }
 
 // key is what a rule counts: a host, a port, or all of a track.
 type key struct {
-	family family
+	rule rule
 	contact
+	besides   []*scan // of mixed: what these are about is told by them
+	sensitive bool    // of rule S: sensitive ports alone count
+}
+
+// keyOfRule is what a rule counts when it is asked about a contact of a source.
+func keyOfRule(s *suspect, f rule, c contact) key {
+	k := key{rule: f, contact: c}
+	if f == mixed {
+		k.besides = s.scans
+	}
+	return k
 }
 
 func (k *key) has(c contact) bool {
 	a, b := k.marks.class(), c.marks.class()
-	switch k.family {
+	switch k.rule {
 	case vertical:
 		return a == b && c.addr() == k.addr()
 	case horizontal, sweep:
 		return a == b && c.port() == k.port()
 	case protocols:
 		return b == classOther && c.addr() == k.addr()
+	case mixed:
+		return b == classTCP && !slices.ContainsFunc(k.besides, func(sc *scan) bool { return sc.covers(c) })
 	}
 	return b.track() == trackPorts
 }
@@ -37,39 +61,48 @@ type tally struct {
 	late        bool                  // some of the key are later than the contact asked about
 }
 
-// judge says whether the contact c makes a rule of the family fire.
-func (d *Detector) judge(rec *record, s *suspect, f family, c contact) (crossing, bool) {
-	k := key{f, c}
-	n := d.tally(&rec.failed, &k)
+// ask says whether the contact c makes a rule fire.
+func (j *judge) ask(acc *account, s *suspect, f rule, c contact) (crossing, bool) {
+	k := keyOfRule(s, f, c)
+	n := j.tally(&acc.failed, &k)
 	if n.late {
-		n = d.tallyLate(&rec.failed, &k)
+		n = j.tallyLate(&acc.failed, &k)
+	}
+	if f == sweep {
+		n = j.withAnswered(acc, s, &k, n)
 	}
 	for h := range horizons {
-		want, ratio := d.demand(s, f, h, c)
-		count, want, ok := crosses(&n, h, want, f, &rec.failed)
-		if !ok || !d.failing(rec, &k, h, count, ratio) || f == block && !d.isBlock(rec, s, h, c.stamp()) {
+		want, ratio := j.demand(s, f, h, c)
+		count, want, ok := crosses(&n, h, want, f, &acc.failed)
+		if !ok || !j.failing(acc, &k, h, count, ratio) || !j.hasShape(acc, s, &k, h) {
 			continue
 		}
-		if d.isDown(rec, &k, h, count, want) {
-			d.stats.Silenced[guardOutage]++
+		if g := j.excused(acc, s, &k, h, count, want); g != guardNone {
+			j.stats.Silenced[g]++
 			continue
 		}
-		return crossing{family: f, contact: c, horizon: h, count: count, threshold: want}, true
+		return crossing{rule: f, contact: c, horizon: h, count: count, threshold: want}, true
 	}
-	x, ok := d.sequential(rec, s, &k, &n)
-	if x.early && !ok {
-		d.stats.Silenced[guardOutage]++
+	if f == mixed {
+		s.notBefore.lacking(acc, &n)
+		return crossing{}, false
+	}
+	x, ok := j.sequential(acc, s, &k, &n)
+	if x.sequential && !ok {
+		j.stats.Silenced[guardOutage]++
 	}
 	return x, ok
 }
 
 // demand is the count that crosses, and the share of failures that it takes.
-func (d *Detector) demand(s *suspect, f family, h int, c contact) (want uint64, ratio float64) {
-	want = d.rules.threshold(f, h, c, s.internal)
+func (j *judge) demand(s *suspect, f rule, h int, c contact) (want uint64, ratio float64) {
+	want = j.thresholds.threshold(f, h, c, s.internal)
 	e := &s.evidence[c.marks.class().track()]
 	switch {
-	case e.sampling <= 1:
-		return want, d.cfg.FailureRatio
+	case f == mixed:
+		return want, max(mixedRatio, j.cfg.FailureRatio)
+	case !s.sampled:
+		return want, j.cfg.FailureRatio
 	case e.flows < sampledFlows:
 		return want, sampledRatio
 	}
@@ -86,12 +119,15 @@ const (
 
 // crosses returns the count that reaches a threshold, and which: the rule's own
 // want, or where most of the evidence is faint the one for that.
-func crosses(n *tally, h int, want uint64, f family, failed *set) (count, threshold uint64, ok bool) {
+func crosses(n *tally, h int, want uint64, f rule, failed *set) (count, threshold uint64, ok bool) {
 	if failed.level > 0 && n.all[h] < minSample {
 		return 0, want, false
 	}
-	if strong := n.strong[h] * failed.weight(); strong >= want {
+	if strong := n.strong[h] * failed.weight(); strong >= want && want > 0 {
 		return strong, want, true
+	}
+	if f == mixed {
+		return 0, want, false
 	}
 	want = max(want, f.faint())
 	all := n.all[h] * failed.weight()
@@ -99,17 +135,17 @@ func crosses(n *tally, h int, want uint64, f family, failed *set) (count, thresh
 }
 
 // tally counts backwards from k's own time: flows mostly come in order.
-func (d *Detector) tally(failed *set, k *key) (n tally) {
+func (j *judge) tally(failed *set, k *key) (n tally) {
 	at := k.stamp()
-	for _, c := range failed.all(&d.slab) {
-		if c.marks&markTold != 0 || !k.has(c) {
+	for _, c := range failed.all(&j.slab) {
+		if c.marks&markReported != 0 || !k.has(c) {
 			continue
 		}
-		if c.stamp().after(at, d.now) {
+		if c.stamp().after(at, j.now) {
 			return tally{late: true}
 		}
 		age := c.stamp().age(at)
-		for h := len(horizons) - 1; h >= 0 && age < d.rules.spans[h]; h-- {
+		for h := len(horizons) - 1; h >= 0 && age < j.thresholds.spans[h]; h-- {
 			n.all[h]++
 			if c.marks.isStrong() {
 				n.strong[h]++
@@ -122,16 +158,16 @@ func (d *Detector) tally(failed *set, k *key) (n tally) {
 // tallyLate is tally for a contact that came after later ones: the fullest
 // window of each horizon that contains it counts, so that the order in which
 // flows arrive does not decide.
-func (d *Detector) tallyLate(failed *set, k *key) (n tally) {
+func (j *judge) tallyLate(failed *set, k *key) (n tally) {
 	var of []contact
-	for _, c := range failed.all(&d.slab) {
-		if c.marks&markTold == 0 && k.has(c) {
+	for _, c := range failed.all(&j.slab) {
+		if c.marks&markReported == 0 && k.has(c) {
 			of = append(of, c)
 		}
 	}
-	d.byTime(of)
+	j.byTime(of)
 	at := k.stamp()
-	for h, span := range d.rules.spans {
+	for h, span := range j.thresholds.spans {
 		var all, strong uint64
 		first := 0
 		for _, c := range of {
@@ -146,7 +182,7 @@ func (d *Detector) tallyLate(failed *set, k *key) (n tally) {
 					strong--
 				}
 			}
-			if !at.after(end, d.now) && at.age(end) < span {
+			if !at.after(end, j.now) && at.age(end) < span {
 				n.all[h], n.strong[h] = max(n.all[h], all), max(n.strong[h], strong)
 			}
 		}
@@ -154,65 +190,42 @@ func (d *Detector) tallyLate(failed *set, k *key) (n tally) {
 	return n
 }
 
-// byTime orders contacts by when they were last touched, then by target: an
-// order that does not depend on how they arrived.
-func (d *Detector) byTime(of []contact) {
-	slices.SortFunc(of, func(a, b contact) int {
-		if x, y := a.stamp().age(d.now), b.stamp().age(d.now); x != y {
-			return int(y) - int(x)
-		}
-		if a.word != b.word {
-			if a.word < b.word {
-				return -1
-			}
-			return 1
-		}
-		return int(a.marks.class()) - int(b.marks.class())
-	})
-}
+// reachedPerSession is how many targets that were reached, and told nothing, excuse as
+// much as one session: a connect scan of a network of which half is there must cross, a
+// monitor in its first round with 2 % down must not.
+const reachedPerSession = 3
 
 // failing: of the key's targets, enough failed. ICMP requests count answered or not.
-func (d *Detector) failing(rec *record, k *key, h int, count uint64, ratio float64) bool {
-	if k.family == sweep {
+func (j *judge) failing(acc *account, k *key, h int, count uint64, ratio float64) bool {
+	if k.rule == sweep {
 		return true
 	}
-	var good uint64
-	for _, c := range rec.other.all(&d.slab) {
-		if c.marks&markAnswered == 0 || !k.has(c) {
+	var answered, reached uint64
+	for _, c := range acc.other.all(&j.slab) {
+		if c.marks&(markAnswered|markReached) == 0 || !k.has(c) {
 			continue
 		}
-		if c.stamp().after(k.stamp(), d.now) || c.stamp().age(k.stamp()) < d.rules.spans[h] {
-			good++
+		switch {
+		case !c.stamp().after(k.stamp(), j.now) && c.stamp().age(k.stamp()) >= j.thresholds.spans[h]:
+		case c.marks&markAnswered != 0:
+			answered++
+		default:
+			reached++
 		}
 	}
-	good *= rec.other.weight()
-	return float64(count) >= ratio*float64(count+good)
+	good := float64(acc.other.weight()) * (float64(answered) + float64(reached)/reachedPerSession)
+	return float64(count) >= ratio*(float64(count)+good)
 }
 
-// isBlock looks at the shape of the failed contacts within horizon h. It is not
-// cheap, so what it says also tells how many more contacts it can be spared.
-func (d *Detector) isBlock(rec *record, s *suspect, h int, at stamp) bool {
-	shape := d.failedShape(rec, trackPorts, func(c contact) bool {
-		return c.stamp().after(at, d.now) || c.stamp().age(at) < d.rules.spans[h]
-	})
-	if shape.isBlock() {
-		return true
-	}
-	if h == len(horizons)-1 {
-		s.blockAt[trackPorts] = int(rec.failed.n) + shape.untilBlock()
-	}
-	return false
-}
-
-// failedShape is the shape of what failed within a time and was not yet told of.
-func (d *Detector) failedShape(rec *record, track trackKind, within func(contact) bool) shape {
-	d.scratch.outline.reset()
-	for _, c := range rec.failed.all(&d.slab) {
-		if c.marks&markTold == 0 && c.marks.class().track() == track && within(c) {
-			d.scratch.outline.add(c)
+// failedShape is the shape of what failed within a time and was not yet reported.
+func (j *judge) failedShape(acc *account, track trackKind, within func(contact) bool) shape {
+	j.scratch.outline.reset()
+	for _, c := range acc.failed.all(&j.slab) {
+		if c.marks&markReported == 0 && c.marks.class().track() == track && within(c) {
+			j.scratch.outline.add(c)
 		}
 	}
-	return d.scratch.outline.shape()
+	return j.scratch.outline.shape()
 }
 
 func always(contact) bool { return true }

@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -19,7 +20,9 @@ import (
 // few targets, some are busy, a few in a thousand scan 100 to 4,000 hosts.
 type stream struct {
 	sources, n, total uint64
-	scanners          uint64 // of a thousand
+	scanners          uint64        // of a thousand
+	probes            uint64        // of 16 flows, once each source has sent one
+	over              time.Duration // of event time
 	flows             [64]schema.Flow
 }
 
@@ -31,13 +34,13 @@ func (s *stream) next() []schema.Flow {
 		who := s.n * 2654435761 % s.sources
 		switch {
 		case s.n <= s.sources:
-		case x>>60 < 5: // a third of the rest are probes
+		case x>>60 < s.probes:
 			w := x % (s.sources * s.scanners / 1000)
 			who = w/s.scanners*1000 + w%s.scanners
 		default:
 			who = x % (s.sources / (1 + x>>60)) // the first ones are busier
 		}
-		after := time.Duration(s.n) * (48 * time.Hour / time.Duration(s.total))
+		after := time.Duration(s.n) * (s.over / time.Duration(s.total))
 		f := &s.flows[i]
 		src := netip.AddrFrom4([4]byte{byte(16 + who>>24), byte(who >> 16), byte(who >> 8), byte(who)})
 		switch y := schema.Mix64(x); {
@@ -67,12 +70,42 @@ func setting(b *testing.B, name string, usual uint64) uint64 {
 
 // BenchmarkLarge is two days of a million sources, three flows each, three in a
 // thousand of them scanners; SCANHOUND_BENCH_SOURCES (5000000, 20000000) and
-// SCANHOUND_BENCH_SCANNERS (1) say other numbers. Making a flow is measured alone
-// and taken off.
+// SCANHOUND_BENCH_SCANNERS (1) say other numbers.
 func BenchmarkLarge(b *testing.B) {
 	sources, scanners := setting(b, "SCANHOUND_BENCH_SOURCES", 1_000_000), setting(b, "SCANHOUND_BENCH_SCANNERS", 3)
-	total := 3 * sources
-	flows := func() *stream { return &stream{sources: sources, scanners: scanners, total: total} }
+	benchStream(b, &stream{sources: sources, scanners: scanners, probes: 5, total: 3 * sources, over: 48 * time.Hour}, nil)
+}
+
+// BenchmarkLargeScanners is two days of 100 thousand sources of which many scan, 208
+// probes each: what telling costs.
+func BenchmarkLargeScanners(b *testing.B) {
+	const sources, each = 100_000, 208
+	for _, share := range []uint64{1, 3, 10, 30} {
+		b.Run(fmt.Sprintf("share=%d%%", share), func(b *testing.B) {
+			total := sources + sources*share/100*each*16/15
+			benchStream(b, &stream{sources: sources, scanners: 10 * share, probes: 15, total: total, over: 48 * time.Hour}, nil)
+		})
+	}
+}
+
+// BenchmarkLargeSliding is a million sources in a window of a day: within one window they
+// fill it, over three they slide it on. The difference is what forgetting costs.
+func BenchmarkLargeSliding(b *testing.B) {
+	const sources = 1_000_000
+	day := func(c *detect.Config) { c.Window = 24 * time.Hour }
+	for _, windows := range []uint64{1, 3} {
+		b.Run(fmt.Sprintf("windows=%d", windows), func(b *testing.B) {
+			benchStream(b, &stream{
+				sources: sources, scanners: 3, probes: 5, total: 3 * sources, over: time.Duration(windows) * 24 * time.Hour,
+			}, day)
+		})
+	}
+}
+
+// benchStream observes a stream. Making a flow is measured alone and taken off.
+func benchStream(b *testing.B, of *stream, change func(*detect.Config)) {
+	total := of.total
+	flows := func() *stream { s := *of; return &s }
 	for b.Loop() {
 		made := time.Now()
 		for s := flows(); s.n < total; {
@@ -82,15 +115,21 @@ func BenchmarkLarge(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		d := newDetector(b, func(c *detect.Config) { c.Memory = 8 << 30 })
-		begin, slowest, busiest := time.Now(), time.Duration(0), time.Duration(0)
+		d := newDetector(b, func(c *detect.Config) {
+			c.Memory = 8 << 30
+			if change != nil {
+				change(c)
+			}
+		})
+		begin, slowest, busiest, observing := time.Now(), time.Duration(0), time.Duration(0), time.Duration(0)
 		runtime.LockOSThread()
 		collecting, all := cpuSpent()
 		for s := flows(); s.n < total; {
 			flows := s.next()
 			at, cpu := time.Now(), threadTime(b)
 			d.Observe(flows, 0)
-			slowest, busiest = max(slowest, time.Since(at)), max(busiest, threadTime(b)-cpu)
+			cpu = threadTime(b) - cpu
+			slowest, busiest, observing = max(slowest, time.Since(at)), max(busiest, cpu), observing+cpu
 		}
 		runtime.UnlockOSThread()
 		took := time.Since(begin) - making
@@ -99,6 +138,7 @@ func BenchmarkLarge(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		st := d.Stats()
 		b.ReportMetric(float64(took)/float64(total), "ns/flow")
+		b.ReportMetric(float64(observing)/float64(total), "cpu-ns/flow") // of this thread: what it is on a quiet machine
 		b.ReportMetric(float64(total)/took.Seconds()/1e6, "Mflows/s")
 		b.ReportMetric(100*(collected-collecting)/(spent-all), "%GC")
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(st.Sources), "B/source")
@@ -108,6 +148,7 @@ func BenchmarkLarge(b *testing.B) {
 		b.ReportMetric(float64(after.HeapObjects), "objects")
 		b.ReportMetric(float64(after.NumGC-before.NumGC), "GCs")
 		b.ReportMetric(float64(st.Opened), "alerts")
+		b.ReportMetric(float64(st.Revisions), "revisions")
 		runtime.KeepAlive(d)
 	}
 	b.ReportMetric(0, "ns/op")

@@ -4,191 +4,154 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scanhound/scanhound/detect/internal/sliding"
 	"github.com/scanhound/scanhound/schema"
 )
 
-// The life of an alert, in event time.
-const (
-	updateEvery = 15 * time.Minute // at most, but for a jump in size or a session
-	settleAfter = 15 * time.Minute // quiet for so long: the totals are worth telling
-	closeFast   = time.Hour
-	closeSlow   = 24 * time.Hour
+// An alert's numbers are of its whole life, from first_seen to last_seen; what lies
+// within the window stands beside them. Until the window loses something of a scan both
+// are the same. Before that happens, and when a scan closes whose set is a sample, the
+// scan gets sketches of its own, in which nothing is ever forgotten.
 
-	jump     = 4    // told at once when the pairs are so many times what was said last
-	growth   = 2    // told after updateEvery
-	settling = 1.25 // told when it went quiet
-	maxKnown = 16   // sessions that are listed
-)
+// lifeAhead is how long before the window can lose anything a scan begins to count by
+// itself: open scans are looked at every few minutes.
+const lifeAhead = time.Hour
 
-// touch tells the open scans of a source that c was contacted at t, and whether
-// one of them covers it.
-func (d *Detector) touch(rec *record, s *suspect, c contact, t schema.Time, session *schema.Endpoint) (covered bool) {
-	for _, sc := range s.scans {
-		if !sc.covers(c) {
-			continue
-		}
-		covered = true
-		sc.first, sc.last = min(sc.first, t), max(sc.last, t)
-		sc.said.settled = false
-		sc.seen++
-		sc.trace(c)
-		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
-			sc.sessions = append(sc.sessions, *session)
-			d.say(sc, schema.Update, reasonSession(session))
-			continue
-		}
-		if sc.seen >= sc.said.again {
-			pairs := sc.measure(d).scale.Pairs.Count
-			if pairs >= jump*sc.said.pairs {
-				d.say(sc, schema.Update, reasonGrown(sc.said.pairs, pairs))
-				continue
-			}
-			sc.said.again = sc.seen + max(jump*sc.said.pairs-pairs, 1)
-		}
-	}
-	return covered
+// lifeWindow sees every pane: in the sketches of a life all is of one.
+var lifeWindow = sliding.Window{Panes: sliding.AllPanes}
+
+// isTarget reports whether a contact is among the targets that an alert counts: of all
+// of a track not those that are sessions.
+func (s *scope) isTarget(c contact) bool {
+	return c.marks&markAnswered == 0 || !s.all
 }
 
-// openScan is an open scan and when it is looked at next: what happens to it
-// meanwhile only moves that later.
-type openScan struct {
-	*scan
-	look schema.Time
-}
-
-// lookEvery is how often a scan is looked at when nothing is due before.
-const lookEvery = 5 * time.Minute
-
-// due looks at every open scan whose time may have come.
-func (d *Detector) due(now schema.Time) {
-	var closing []*scan
-	for i := range d.open {
-		sc := &d.open[i]
-		if now < sc.look {
-			continue
-		}
-		switch quiet := now.Sub(sc.last); {
-		case quiet >= sc.closeAfter():
-			closing = append(closing, sc.scan)
-		case quiet >= settleAfter && !sc.said.settled:
-			d.settle(sc.scan)
-		case now.Sub(sc.said.at) >= updateEvery:
-			d.refresh(sc.scan)
-		}
-		sc.look = sc.next(now)
-	}
-	for _, sc := range closing {
-		d.close(sc, reasonQuiet(sc.closeAfter()))
-	}
-	d.duePast(now)
-}
-
-// closeAfter is how long a scan may pause: what went on for longer than the fast
-// horizons see is slow too, though a fast one opened it.
-// next is when something may be due after now, if the scan stays quiet.
-func (sc *scan) next(now schema.Time) schema.Time {
-	next := now.Add(lookEvery)
-	for _, at := range [...]schema.Time{sc.last.Add(settleAfter), sc.last.Add(sc.closeAfter())} {
-		if at > now {
-			next = min(next, at)
-		}
-	}
-	return next
-}
-
-func (sc *scan) closeAfter() time.Duration {
-	if sc.slow || sc.last.Sub(sc.first) > horizons[fastHorizons-1] {
-		return closeSlow
-	}
-	return closeFast
-}
-
-// settle tells the totals of a scan that went quiet, if they are news. A slow scan
-// goes quiet after each of its probes: where too few came to matter it is not measured.
-func (d *Detector) settle(sc *scan) {
-	sc.said.settled = true
-	exporter := len(sc.evidence().exporters) > sc.said.exporters
-	if !exporter && float64(sc.seen) < float64(sc.said.seen)+(settling-1)*float64(sc.said.pairs) {
+// keepLife makes a scan count by itself what it has touched so far and touches later:
+// with a footprint while that tells all, else with sketches.
+func (l *ledger) keepLife(sc *scan) {
+	if sc.life != nil || sc.printTells() && !sc.sharesFootprint() {
 		return
 	}
-	if m := sc.measure(d); exporter || float64(m.scale.Pairs.Count) >= settling*float64(sc.said.pairs) || m.kind(sc) != sc.said.kind {
-		d.say(sc, schema.Update, "totals, quiet for "+schema.Duration(settleAfter).String())
-		sc.said.settled = true
-	}
-}
-
-// refresh tells what changed since the last revision. Measuring is not cheap,
-// so it waits for a change that can be seen without.
-func (d *Detector) refresh(sc *scan) {
-	exporter := len(sc.evidence().exporters) > sc.said.exporters
-	if !exporter && sc.seen < sc.said.look {
-		return
-	}
-	sc.said.look = sc.lookAfter()
-	switch m := sc.measure(d); {
-	case exporter:
-		d.say(sc, schema.Update, "another exporter saw it")
-	case m.kind(sc) != sc.said.kind:
-		d.say(sc, schema.Update, "became "+string(m.kind(sc)))
-	case m.scale.Pairs.Count >= growth*sc.said.pairs:
-		d.say(sc, schema.Update, reasonGrown(sc.said.pairs, m.scale.Pairs.Count))
-	}
-}
-
-// lookAfter is how many flows there are when a scan may have changed enough to be
-// measured: a flow is at most one new pair.
-func (sc *scan) lookAfter() uint64 { return sc.seen + sc.said.pairs/2 + 1 }
-
-// close tells the totals of a scan and remembers which targets it had probed.
-func (d *Detector) close(sc *scan, reason string) {
-	probed := d.probedBy(sc)
-	d.end(sc, reason)
-	d.keepPast(sc, probed)
-}
-
-// end tells the totals and forgets the scan. What it was about will not be told
-// of again unless it is touched again.
-func (d *Detector) end(sc *scan, reason string) {
-	d.say(sc, schema.Close, reason)
-	d.stats.Closed++
-	s := sc.suspect
-	s.scans = slices.DeleteFunc(s.scans, func(o *scan) bool { return o == sc })
-	d.open = slices.DeleteFunc(d.open, func(o openScan) bool { return o.scan == sc })
-	rec := d.records.at(s.record)
-	told := d.markTold(rec, sc)
-	rec.since = 0
-	s.closed++
-	k := s.sketch[sc.track]
-	if len(s.open(sc.track)) == 0 {
-		s.evidence[sc.track] = evidence{}
-		if k != nil {
-			s.sketch[sc.track] = new(sketches)
+	m := l.gather(sc)
+	l.byTime(m.contacts)
+	if sc.footprint == nil {
+		sc.footprint = l.newFootprint(sc.suspect, m.contacts)
+		sc.footprint.partial = m.weight > 1
+		l.sketched += sc.footprint.bytes()
+		if sc.printTells() && !sc.sharesFootprint() {
+			return
 		}
-	} else if k != nil {
-		k.told += told
+	}
+	if k := sc.suspect.sketch[sc.track]; k != nil && (sc.scope.all || m.outside == 0) && k.mode != sketchNone {
+		sc.life = k.whole()
+	} else {
+		sc.beginLife(m.contacts)
+	}
+	l.sketched += sc.life.bytes()
+}
+
+// beginLife makes a scan count by itself, beginning with contacts.
+func (sc *scan) beginLife(contacts []contact) {
+	sc.life = new(sketches)
+	for _, c := range contacts {
+		sc.live(c)
 	}
 }
 
-// markTold marks what only sc told of, and returns how much that is. Of a sample
-// it is dropped: a set that still stood for so many would hide a smaller scan.
-func (d *Detector) markTold(rec *record, sc *scan) (told uint64) {
-	for _, set := range []*set{&rec.failed, &rec.other} {
-		for at, c := range set.all(&d.slab) {
-			if !sc.covers(c) || slices.ContainsFunc(sc.suspect.scans, func(o *scan) bool { return o.covers(c) }) {
+// outgrow begins to count by itself what its footprint has told alone so far, when c is
+// the contact after which it does not.
+func (l *ledger) outgrow(sc *scan, c contact) {
+	if f := sc.footprint; sc.life == nil && sc.printTells() && f.endsAt(c) {
+		sc.beginLife(f.pairs())
+		l.sketched += sc.life.bytes()
+	}
+}
+
+// endsAt reports whether a footprint that has every pair has not when c is added.
+func (f *footprint) endsAt(c contact) bool {
+	oneHost, onePort := !f.many && len(f.first) > 0, f.heldPorts() <= 1
+	sameHost := oneHost && c.addr() == f.first[0]
+	samePort := slices.ContainsFunc(f.ports, func(p portMap) bool { return p.class == c.marks.class() && p.numbers.Has(c.port()) })
+	switch {
+	case sameHost:
+		return false
+	case !f.v4, !onePort, !samePort && c.marks.class().track() != trackEchoes:
+		return true
+	}
+	return f.fineOf(c.addr()) < 0 && len(f.fine) == maxFine
+}
+
+// pairs are all that a footprint has which tells of one host, or of one port.
+func (f *footprint) pairs() (all []contact) {
+	for _, p := range f.ports {
+		marks := marks(p.class+1)<<classShift | markStrong
+		for port := range p.numbers.Each {
+			if !f.many {
+				all = append(all, contact{uint64(f.first[0])<<32 | uint64(port)<<16, marks})
 				continue
 			}
-			if c.marks&(markTold|markAnswered) == 0 {
-				told += set.weight()
+			for _, m := range f.fine {
+				for host := range m.numbers.Each {
+					all = append(all, contact{uint64(m.base<<16|uint32(host))<<32 | uint64(port)<<16, marks})
+				}
 			}
-			c.marks |= markTold
-			set.change(&d.slab, at, c)
 		}
 	}
-	if rec.failed.level > 0 {
-		rec.failed.keep(&d.slab, func(c contact) bool { return c.marks&markTold == 0 })
-	}
-	return told
+	return all
 }
 
-// evidence is that of the scan's track.
-func (sc *scan) evidence() *evidence { return &sc.suspect.evidence[sc.track] }
+// printTells reports whether the footprint has every pair.
+func (sc *scan) printTells() bool {
+	if sc.footprint == nil {
+		return false
+	}
+	_, _, pairs := sc.footprint.counts(sc.footprint.since)
+	return pairs.Exact
+}
+
+// whole is a copy of what sketches count that forgets nothing.
+func (s *sketches) whole() *sketches {
+	return &sketches{
+		pairs: s.pairs.Clone(), hosts: s.hosts.Clone(), ports: s.ports.Clone(),
+		oneHost: s.oneHost, onePort: s.onePort, mode: s.mode,
+	}
+}
+
+// live counts a contact that the scan covers.
+func (sc *scan) live(c contact) {
+	if sc.life == nil || !sc.scope.isTarget(c) {
+		return
+	}
+	if sc.life.mode == sketchNone {
+		sc.life.begin(1, 1, c)
+	}
+	sc.life.addIn(c, c.hash(), 0, &lifeWindow)
+}
+
+// wholeLife replaces the numbers of the window by those of the life.
+func (m *measured) wholeLife(sc *scan) {
+	n := &m.scale
+	n.InWindow = schema.InWindow{Hosts: n.Hosts, Ports: n.Ports, Pairs: n.Pairs}
+	if sc.footprint == nil {
+		return
+	}
+	hosts, ports, pairs := sc.footprint.counts(sc.footprint.since)
+	or := func(exact schema.Count, of func(*sketches) *sliding.Distinct, window schema.Count) schema.Count {
+		if exact.Exact {
+			return exact
+		}
+		if sc.life != nil {
+			if c := countOf(of(sc.life), &lifeWindow); c.Count >= window.Count {
+				return c
+			}
+		}
+		return window
+	}
+	n.Hosts = or(hosts, func(s *sketches) *sliding.Distinct { return &s.hosts }, n.Hosts)
+	n.Pairs = or(pairs, (*sketches).counted, n.Pairs)
+	if sc.track == trackPorts {
+		n.Ports = or(ports, func(s *sketches) *sliding.Distinct { return &s.ports }, n.Ports)
+	}
+	n.Pairs.Count = max(n.Pairs.Count, n.Hosts.Count, n.Ports.Count)
+	m.shape.pairs, m.shape.hosts, m.shape.ports = n.Pairs.Count, n.Hosts.Count, n.Ports.Count
+}

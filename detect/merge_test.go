@@ -171,3 +171,30 @@ func TestTheCountsOfUnitedSketchesAreWithinThreeInAHundred(t *testing.T) {
 		})
 	}
 }
+
+// The state of an alert that closed is behind that of the same one which goes on, though both have
+// closed it once.
+func TestAStateInWhichAnAlertGoesOnAgainIsAheadOfTheOneInWhichItHadClosed(t *testing.T) {
+	var flows []schema.Flow
+	burst := func(from int, at time.Duration) {
+		for i := range 30 {
+			flows = append(flows, syn(scanner, target(from+i), 22, at+time.Duration(i)*time.Second))
+		}
+	}
+	burst(0, 0)
+	flows = append(flows, session(target(200), target(201), 443, 3*time.Hour))
+	cut := len(flows) // the alert has closed
+	burst(60, 4*time.Hour)
+	early, late, twice := newDetector(t, nil), newDetector(t, nil), newDetector(t, nil)
+	observe(early, flows[:cut], 0)
+	observe(late, flows, 0)
+	observe(twice, flows, 0)
+	if early.Stats().Closed != 1 || late.Stats().Reopened != 1 {
+		t.Fatalf("closed %d, reopened %d", early.Stats().Closed, late.Stats().Reopened)
+	}
+	before := slicesOf(early)
+	mergeAll(t, early, slicesOf(late))
+	mergeAll(t, twice, before)
+	sameCanon(t, "later into earlier", late, early)
+	sameCanon(t, "earlier into later", late, twice)
+}

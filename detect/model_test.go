@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanhound/scanhound/internal/defaults"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -60,7 +62,7 @@ func (m *model) observe(f *schema.Flow, good bool) (vertical, horizontal bool) {
 		return false, false
 	}
 	return m.crosses(of, k, c.when, m.cfg.Vertical, func(o modelTarget) bool { return o.addr == k.addr }),
-		m.crosses(of, k, c.when, m.cfg.HorizontalEx, func(o modelTarget) bool { return o.port == k.port })
+		m.crosses(of, k, c.when, m.cfg.HorizontalExternal, func(o modelTarget) bool { return o.port == k.port })
 }
 
 // crosses looks at every window of each horizon that holds at.
@@ -99,12 +101,12 @@ func TestTheStateAgreesWithAModelThatForgetsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
 		change := func(c *detect.Config) {
-			c.Vertical, c.HorizontalEx = []uint32{6, 8, 10, 12}, []uint32{6, 9, 12, 15}
+			c.Vertical, c.HorizontalExternal = []uint32{6, 8, 10, 12}, []uint32{6, 9, 12, 15}
 			c.Block = []uint32{1000, 1000, 1000, 1000} // the model has none
 			c.BusyPorts = nil
 		}
 		d := newDetector(t, change)
-		m := model{cfg: detect.DefaultConfig(), held: map[netip.Addr]map[modelTarget]*modelContact{}}
+		m := model{cfg: defaults.Of[detect.Config](), held: map[netip.Addr]map[modelTarget]*modelContact{}}
 		change(&m.cfg)
 		want, got := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 		pace := time.Second << r.IntN(12)

@@ -3,12 +3,14 @@ package detect
 import (
 	"cmp"
 	"net/netip"
+
+	"github.com/scanhound/scanhound/detect/internal/wire"
 )
 
 // A host with IPv6 has a /64 to itself and can take a fresh address for each
 // probe. So a /64 is a source too, once several of its addresses were seen: its
 // state is the union of theirs. It is judged only while no single address makes
-// most of what it does, or a lone scanner would be told of twice.
+// most of what it does, or a lone scanner would be reported twice.
 
 // net64 is what is known of a /64 beside its state.
 type net64 struct {
@@ -60,7 +62,13 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 		return
 	}
 	key := netKeyOf(prefix.Addr())
-	n := d.nets.get(key)
+	if g.f.Exporter.Sampling > 1 {
+		key = sampledKey(key)
+	}
+	if d.ledger.awaits(key) {
+		return
+	}
+	n := d.ledger.nets.get(key)
 	if n == nil {
 		return
 	}
@@ -76,7 +84,7 @@ func (d *Detector) countNet(source uint64, c contact, hash uint64, g *sighting) 
 	}
 	row := *g
 	row.source, row.net, row.eligible = prefix.Addr(), true, n.shared()
-	d.place(key, c, hash, &row)
+	d.add(d.ledger.table.find(key), key, c, hash, &row)
 }
 
 // netKeyOf is the address of a /64 as a table key, other than that of the address itself.
@@ -118,21 +126,21 @@ func (n *net64) shared() bool {
 // unite gives the /64 what its first addresses hold.
 func (d *Detector) unite(key uint64, n *net64, prefix netip.Addr, g *sighting) {
 	for _, m := range n.members {
-		s := d.table.find(m.key)
+		s := d.ledger.table.find(m.key)
 		if s == nil {
 			continue
 		}
 		var held []contact
-		if s.bits&slotRecord == 0 {
+		if s.bits&slotAccount == 0 {
 			held = append(held, contact{s.word, s.one})
 		} else {
-			d.each(d.records.at(uint32(s.word)), func(c contact) { held = append(held, c) })
+			d.ledger.each(d.ledger.accounts.at(uint32(s.word)), func(c contact) { held = append(held, c) })
 		}
 		for _, c := range held {
 			row := *g
-			row.source, row.net, row.eligible = prefix, true, false
+			row.source, row.net, row.eligible, row.o = prefix, true, false, c.outcome()
 			row.t = d.units.timeOf(c.stamp(), d.clock.now)
-			d.place(key, c, c.hash(), &row)
+			d.add(d.ledger.table.find(key), key, c, c.hash(), &row)
 		}
 	}
 }
@@ -149,13 +157,37 @@ func (n *net64) merge(o *net64) {
 }
 
 // forgetNets drops the networks that the window has nothing of.
-func (d *Detector) forgetNets() {
-	for _, of := range d.nets.of {
+func (l *ledger) forgetNets() {
+	for _, of := range l.nets.of {
 		for key, n := range of {
-			if d.second-n.seen > d.windowSeconds {
+			if l.second-n.seen > l.windowSeconds {
 				delete(of, key)
-				d.nets.held--
+				l.nets.held--
 			}
 		}
 	}
+}
+
+// netState is what is held of a /64 beside its state.
+type netState struct {
+	key uint64
+	net64
+}
+
+// wireNets writes or reads those of a part (in the words of slice.go):
+//
+//	/64       key:8 (key:8 failed:u)*8 distinct:s failed:u seen:ago
+func (x *slice) wireNets(w *wire.Wire) {
+	wire.List(w, &x.nets, minNet, maxNets, func(n *netState) {
+		w.U64(&n.key)
+		for i := range n.members {
+			w.U64(&n.members[i].key)
+			wire.Num(w, &n.members[i].failed)
+		}
+		wire.Signed(w, &n.distinct)
+		wire.Num(w, &n.failed)
+		w.Back(&n.seen, x.second())
+		seg, _ := home(n.key)
+		w.Check(seg == uint64(x.part) && n.key&keyV6 != 0, "a /64 of another part")
+	})
 }

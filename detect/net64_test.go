@@ -34,7 +34,7 @@ func TestAScanWithAFreshAddressForEachProbeIsOneAlertOfTheNetwork(t *testing.T) 
 	}
 }
 
-func TestALoneScannerAmongItsNeighboursIsToldOfOnce(t *testing.T) {
+func TestALoneScannerAmongItsNeighboursIsReportedOnce(t *testing.T) {
 	var flows []schema.Flow
 	for i := range 200 {
 		at := time.Duration(i) * time.Second

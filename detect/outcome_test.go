@@ -37,7 +37,7 @@ func TestOutcomeOfOneFlow(t *testing.T) {
 		{"SYN+FIN", 6, side{S | F, 1, 40}, side{}, false, stealth},
 		{"lone ACK", 6, side{A, 1, 40}, side{}, false, weak},
 		{"FIN+ACK", 6, side{F | A, 1, 40}, side{}, false, weak},
-		{"connect scan", 6, side{S | A | R, 3, 132}, side{S | A, 1, 44}, false, touched},
+		{"connect scan", 6, side{S | A | R, 3, 132}, side{S | A, 1, 44}, false, reached},
 		{"session", 6, side{S | A | P | F, 12, 2000}, side{S | A | P | F, 10, 9000}, false, answered},
 		{"session, one direction", 6, side{S | A | P | F, 12, 2000}, side{}, false, answered},
 		{"only the refusal", 6, side{}, side{R | A, 1, 40}, false, refused},

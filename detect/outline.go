@@ -1,11 +1,6 @@
 package detect
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/scanhound/scanhound/schema"
-)
+import "github.com/scanhound/scanhound/schema"
 
 // outline is a shape in the making, with what the shape forgets: how many pairs
 // lie on each host and on each port. A Detector has one that it fills again and
@@ -48,22 +43,48 @@ func (o *outline) eachPort(yield func(portKey, uint64) bool) {
 }
 
 // topPorts returns the ports with the most hosts, in proportion to how many pairs
-// and hosts there are.
+// and hosts there are. Of most scans all ports are alike: then one look tells that a port
+// is not among the first.
 func (o *outline) topPorts(pairs, hosts uint64) []schema.PortCount {
-	top := make([]schema.PortCount, 0, listedPorts+1)
+	var top [listedPorts + 1]portHosts
+	held := 0
 	for k, n := range o.eachPort {
-		n = min((n*pairs+o.pairs/2)/o.pairs, hosts)
-		if k.class.track() != trackPorts || len(top) == listedPorts && n < top[listedPorts-1].Hosts {
+		if k.class.track() != trackPorts {
 			continue
 		}
-		p := schema.PortCount{Port: k.port, Proto: schema.ProtoName(k.class.proto(k.port)), Hosts: n}
-		at, _ := slices.BinarySearchFunc(top, p, func(a, b schema.PortCount) int {
-			return cmp.Or(cmp.Compare(b.Hosts, a.Hosts), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
-		})
-		top = slices.Insert(top, at, p)
-		top = top[:min(len(top), listedPorts)]
+		if pairs != o.pairs {
+			n = (n*pairs + o.pairs/2) / o.pairs
+		}
+		p := portHosts{k, min(n, hosts)}
+		at := held
+		for ; at > 0 && p.before(top[at-1]); at-- {
+			top[at] = top[at-1]
+		}
+		top[at] = p
+		held = min(held+1, listedPorts)
 	}
-	return top
+	told := make([]schema.PortCount, held)
+	for i, p := range top[:held] {
+		told[i] = schema.PortCount{Port: p.port, Proto: schema.ProtoName(p.class.proto(p.port)), Hosts: p.hosts}
+	}
+	return told
+}
+
+// portHosts is a port and on how many hosts it was tried.
+type portHosts struct {
+	portKey
+	hosts uint64
+}
+
+// before orders ports by their hosts, most first, then by number and by protocol's name.
+func (p portHosts) before(o portHosts) bool {
+	if p.hosts != o.hosts {
+		return p.hosts > o.hosts
+	}
+	if p.port != o.port {
+		return p.port < o.port
+	}
+	return schema.ProtoName(p.class.proto(p.port)) < schema.ProtoName(o.class.proto(o.port))
 }
 
 // scratch is what measuring fills again and again.
@@ -72,6 +93,11 @@ type scratch struct {
 	contacts []contact
 	hosts    []uint32
 	met      counter
+	keys     []timeKey // of byTime
+	sorted   []timeKey
+	print    printScratch
+	words    []schema.FootprintWord
+	nets     []schema.NetworkCount
 }
 
 func newScratch() scratch { return scratch{outline: newOutline(), met: newCounter()} }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/scanhound/scanhound/detect/internal/bits16"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -16,9 +17,9 @@ import (
 // so the latest are also remembered with theirs: two exporters tell of one
 // conversation in any order, and one that samples may have seen a lone SYN of it.
 type failures struct {
-	fine   [maxFine]numbers // as those of the footprint
-	latest []failure        // a ring
-	next   int              // the oldest, once there are latestFailures
+	fine   [maxFine]bits16.Set // as those of the footprint
+	latest []failure           // a ring
+	next   int                 // the oldest, once there are latestFailures
 }
 
 type failure struct {
@@ -37,10 +38,10 @@ func (s *sketches) fail(c contact, t schema.Time) {
 		return
 	}
 	at := s.footprint.fineOf(c.addr())
-	if at < 0 || s.failures.fine[at].has(uint16(c.addr())) {
+	if at < 0 || s.failures.fine[at].Has(uint16(c.addr())) {
 		return
 	}
-	s.failures.fine[at].add(uint16(c.addr()))
+	s.failures.fine[at].Add(uint16(c.addr()))
 	l := failure{c.addr(), milliseconds(t)}
 	if len(s.failures.latest) < latestFailures {
 		s.failures.latest = append(s.failures.latest, l)
@@ -56,7 +57,7 @@ func (s *sketches) failed(host uint32, t schema.Time) bool {
 		return false
 	}
 	at := s.footprint.fineOf(host)
-	if at < 0 || !s.failures.fine[at].has(uint16(host)) {
+	if at < 0 || !s.failures.fine[at].Has(uint16(host)) {
 		return false
 	}
 	for _, l := range s.failures.latest {
@@ -70,7 +71,7 @@ func (s *sketches) failed(host uint32, t schema.Time) bool {
 func (f *failures) bytes() uint64 {
 	n := uint64(cap(f.latest)) * 8
 	for i := range f.fine {
-		n += f.fine[i].bytes()
+		n += f.fine[i].Bytes()
 	}
 	return n
 }
@@ -86,13 +87,13 @@ func (f *footprint) holds(a uint32) (is, sure bool) {
 		return false, false
 	}
 	if at := f.fineOf(a); at >= 0 {
-		return f.fine[at].has(uint16(a)), true
+		return f.fine[at].numbers.Has(uint16(a)), true
 	}
 	if f.coarse == nil {
 		return false, true
 	}
 	m := f.coarse
-	return false, m.length == 8 && m.base != a>>24 || !m.has(uint16(a>>(16-m.length)))
+	return false, m.length == 8 && m.base != a>>24 || !m.numbers.Has(uint16(a>>(16-m.length)))
 }
 
 // mapped reports whether an IPv4 address is a target of a large scan, if it is
@@ -114,7 +115,7 @@ func (sc *scan) mapped(a uint32) (is, sure bool) {
 
 // probed is which hosts a scan of ports has probed, told without the sets: all of
 // them, or those of a sample and all of the two /16s that have maps.
-type probed struct {
+type probedHosts struct {
 	failed  []attempt // by host, each once
 	touched []attempt // they answered, and nothing was said
 	maps    []probedMap
@@ -132,34 +133,34 @@ type attempt struct {
 // probedMap has the hosts of a /16.
 type probedMap struct {
 	base            uint32
-	failed, touched numbers
+	failed, touched bits16.Set
 }
 
-// probedBy is what a scan has probed; what earlier alerts told of is theirs.
-func (d *Detector) probedBy(sc *scan) (p probed) {
+// probedBy is what a scan has probed; what earlier alerts reported is theirs.
+func (l *ledger) probedBy(sc *scan) (p probedHosts) {
 	if sc.track != trackPorts {
 		return p
 	}
-	rec := d.records.at(sc.suspect.record)
-	end := d.units.stamp(sc.last)
-	old := func(c contact) bool { return !c.stamp().after(end, d.now) && c.stamp().age(end) > d.units.window }
-	for _, set := range []*set{&rec.failed, &rec.other} {
-		for _, c := range set.all(&d.slab) {
-			if c.marks&(markTold|markAnswered) != 0 || !sc.covers(c) || old(c) {
+	acc := l.accounts.at(sc.suspect.account)
+	end := l.units.stamp(sc.last)
+	old := func(c contact) bool { return !c.stamp().after(end, l.now) && c.stamp().age(end) > l.units.window }
+	for _, set := range []*set{&acc.failed, &acc.other} {
+		for _, c := range set.all(&l.slab) {
+			if c.marks&(markReported|markAnswered) != 0 || !sc.covers(c) || old(c) {
 				continue
 			}
-			a := attempt{c.addr(), uint32(d.units.timeOf(c.stamp(), max(sc.last, d.clock.now)).Seconds())}
+			a := attempt{c.addr(), uint32(l.units.timeOf(c.stamp(), max(sc.last, l.clock.now)).Seconds())}
 			if c.marks.isProbe() {
 				p.failed = append(p.failed, a)
-			} else if !d.wasExcepted(sc, c) {
+			} else if !l.wasExcepted(sc, c) {
 				p.touched = append(p.touched, a)
 			}
 		}
 	}
 	p.failed, p.touched = inOrder(p.failed), inOrder(p.touched)
-	if rec.failed.level > 0 && sc.suspect.isV4() {
+	if acc.failed.level > 0 && sc.suspect.isV4() {
 		p.fromMaps(sc)
-		p.fromSample(d.networksOf(rec, sc))
+		p.fromSample(l.networksOf(acc, sc))
 	}
 	return p
 }
@@ -171,38 +172,38 @@ func inOrder(list []attempt) []attempt {
 }
 
 // wasExcepted reports whether an exception covers what the scan did to c.
-func (d *Detector) wasExcepted(sc *scan, c contact) bool {
+func (p *policy) wasExcepted(sc *scan, c contact) bool {
 	f := schema.Flow{}
 	f.Src.Addr, f.Dst.Addr = sc.suspect.target(c), sc.suspect.addr
 	if e := sc.evidence().exporters; len(e) > 0 {
 		f.Exporter.Addr = e[0]
 	}
-	return len(d.exceptions) > 0 && d.mayProbe(&f, sc.last, c)
+	return len(p.exceptions) > 0 && p.mayProbe(&f, sc.last, c)
 }
 
 // fromMaps takes the hosts of the two /16s that the track has maps of.
-func (p *probed) fromMaps(sc *scan) {
+func (p *probedHosts) fromMaps(sc *scan) {
 	k := sc.suspect.sketch[sc.track]
 	if k == nil || k.footprint == nil || k.footprint.partial {
 		return
 	}
 	for i := range k.footprint.fine {
 		m := probedMap{base: k.footprint.fine[i].base}
-		k.footprint.fine[i].each(func(n uint16) {
+		for n := range k.footprint.fine[i].numbers.Each {
 			switch is, _ := sc.mapped(m.base<<16 | uint32(n)); {
 			case !is:
-			case k.failures.fine[i].has(n):
-				m.failed.add(n)
+			case k.failures.fine[i].Has(n):
+				m.failed.Add(n)
 			default:
-				m.touched.add(n)
+				m.touched.Add(n)
 			}
-		})
+		}
 		p.maps = append(p.maps, m)
 	}
 }
 
 // fromSample takes the networks most of whose hosts are targets.
-func (p *probed) fromSample(n networks) {
+func (p *probedHosts) fromSample(n networks) {
 	p.bits = n.bits
 	for net, held := range n.of {
 		if n.most(held) {
@@ -214,16 +215,16 @@ func (p *probed) fromSample(n networks) {
 
 // failedAt returns when the host had failed, at the latest; false if it had not.
 // What has no time of its own is of the scan's last contact.
-func (p *probed) failedAt(host uint32, last schema.Time) (schema.Time, bool) {
+func (p *probedHosts) failedAt(host uint32, last schema.Time) (schema.Time, bool) {
 	if at, is := find(p.failed, host); is {
 		return at, true
 	}
 	m := p.mapOf(host)
-	return last, m != nil && m.failed.has(uint16(host))
+	return last, m != nil && m.failed.Has(uint16(host))
 }
 
 // anyOf returns when the host had been probed, at the latest, however it answered.
-func (p *probed) anyOf(host uint32, last schema.Time) (schema.Time, bool) {
+func (p *probedHosts) probedAt(host uint32, last schema.Time) (schema.Time, bool) {
 	if at, is := p.failedAt(host, last); is {
 		return at, true
 	}
@@ -231,7 +232,7 @@ func (p *probed) anyOf(host uint32, last schema.Time) (schema.Time, bool) {
 		return at, true
 	}
 	if m := p.mapOf(host); m != nil {
-		return last, m.touched.has(uint16(host))
+		return last, m.touched.Has(uint16(host))
 	}
 	_, is := slices.BinarySearch(p.around, uint32(uint64(host)>>p.bits))
 	return last, is
@@ -245,17 +246,17 @@ func find(list []attempt, host uint32) (schema.Time, bool) {
 	return schema.Time(list[at].at) * 1e9, true
 }
 
-func (p *probed) mapOf(host uint32) *probedMap {
+func (p *probedHosts) mapOf(host uint32) *probedMap {
 	if at := slices.IndexFunc(p.maps, func(m probedMap) bool { return m.base == host>>16 }); at >= 0 {
 		return &p.maps[at]
 	}
 	return nil
 }
 
-func (p *probed) bytes() uint64 {
+func (p *probedHosts) bytes() uint64 {
 	n := uint64(cap(p.failed)+cap(p.touched))*8 + uint64(cap(p.around))*4
 	for i := range p.maps {
-		n += p.maps[i].failed.bytes() + p.maps[i].touched.bytes()
+		n += p.maps[i].failed.Bytes() + p.maps[i].touched.Bytes()
 	}
 	return n
 }

@@ -63,7 +63,7 @@ func laterSessions(seed uint64) []schema.Flow {
 			flows = append(flows, session(who, host, []uint16{22, 23}[r.IntN(2)], at))
 			continue
 		}
-		back := callBack(host, who, at)
+		back := connectBackTo(host, who, at)
 		flows = append(flows, back)
 		back.Hints |= schema.HintCopy
 		flows = append(flows, back)

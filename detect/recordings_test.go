@@ -88,10 +88,10 @@ func readFiles(t *testing.T, names ...string) (batches [][]schema.Flow) {
 }
 
 func newDecode() flowfile.Decode {
-	cfg := netflow.DefaultConfig()
+	cfg := netflow.Config{}
 	decoder := netflow.NewDecoder(netflow.NewTemplates(cfg), cfg)
-	return func(flows []schema.Flow, from netip.Addr, received schema.Time, datagram []byte) []schema.Flow {
-		flows, _ = decoder.Decode(flows, from, received, datagram)
+	return func(flows []schema.Flow, from netip.AddrPort, received schema.Time, datagram []byte) []schema.Flow {
+		flows, _ = decoder.DecodeFrom(flows, from, received, datagram)
 		return flows
 	}
 }

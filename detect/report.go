@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scanhound/scanhound/detect/internal/sliding"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -27,25 +28,26 @@ type measured struct {
 
 // measure counts. It takes a pass over the track's sets, and some 20 us for each
 // count that is an estimate.
-func (sc *scan) measure(d *Detector) measured {
-	m := sc.gather(d)
+func (l *ledger) measure(sc *scan) measured {
+	m := l.gather(sc)
 	m.shape = m.outline.shape()
-	m.count(sc, paneWindow{now: paneOf(d.units.stamp(sc.last)), window: d.panes.window}, sc.last.Add(-d.cfg.Window))
+	m.count(sc, sliding.Window{Now: paneOf(l.units.stamp(sc.last)), Panes: l.panes.Panes}, sc.last.Add(-l.cfg.Window))
+	m.scale.Scaled = l.network.scaledOf(sc.evidence())
 	return m
 }
 
 // gather takes what the sets hold of the scan.
-func (sc *scan) gather(d *Detector) measured {
-	rec := d.records.at(sc.suspect.record)
-	end := d.units.stamp(sc.last)
-	d.scratch.outline.reset()
-	m := measured{contacts: d.scratch.contacts[:0], outline: d.scratch.outline, weight: rec.failed.weight()}
-	for _, set := range []*set{&rec.failed, &rec.other} {
-		if set == &rec.other && set.level != rec.failed.level {
+func (l *ledger) gather(sc *scan) measured {
+	acc := l.accounts.at(sc.suspect.account)
+	end := l.units.stamp(sc.last)
+	l.scratch.outline.reset()
+	m := measured{contacts: l.scratch.contacts[:0], outline: l.scratch.outline, weight: acc.failed.weight()}
+	for _, set := range []*set{&acc.failed, &acc.other} {
+		if set == &acc.other && set.level != acc.failed.level {
 			continue // samples of different depth do not add up; the sketches have it
 		}
-		for _, c := range set.all(&d.slab) {
-			if c.marks&markTold != 0 || c.marks.class().track() != sc.track || !c.stamp().after(end, d.now) && c.stamp().age(end) > d.units.window {
+		for _, c := range set.all(&l.slab) {
+			if c.marks&markReported != 0 || c.marks.class().track() != sc.track || !c.stamp().after(end, l.now) && c.stamp().age(end) > l.units.window {
 				continue
 			}
 			counted := c.marks&markAnswered == 0
@@ -53,7 +55,7 @@ func (sc *scan) gather(d *Detector) measured {
 				m.everything++
 			}
 			switch {
-			case sc.scope.has(c) && (counted || !sc.scope.all):
+			case sc.scope.has(c) && sc.scope.isTarget(c):
 				m.contacts = append(m.contacts, c)
 				m.outline.add(c)
 			case counted:
@@ -62,21 +64,21 @@ func (sc *scan) gather(d *Detector) measured {
 		}
 	}
 	if k := sc.suspect.sketch[sc.track]; k != nil {
-		m.everything += k.told / m.weight
-		m.outside += k.told / m.weight
+		m.everything += k.reportedPairs / m.weight
+		m.outside += k.reportedPairs / m.weight
 	}
-	d.scratch.contacts = m.contacts
+	l.scratch.contacts = m.contacts
 	return m
 }
 
 // count fills in the scale: from the sets where they are complete, else from the
 // footprint as far as it tells, else from the sketches, in proportion to the share
 // of the sample that is in scope. The window begins at since and ends with w.
-func (m *measured) count(sc *scan, w paneWindow, since schema.Time) {
+func (m *measured) count(sc *scan, w sliding.Window, since schema.Time) {
 	e, sketch := sc.evidence(), sc.suspect.sketch[sc.track]
 	m.scale = schema.Scale{Flows: e.flows, Packets: e.packets, Scaled: e.scaled, Bytes: e.bytes}
 	n := &m.scale
-	if m.weight == 1 || sketch == nil {
+	if sketch == nil || m.weight == 1 && !sketch.beyond {
 		n.Pairs = schema.Count{Count: m.shape.pairs, Exact: true}
 		n.Hosts = schema.Count{Count: m.shape.hosts, Exact: true}
 		n.Ports = schema.Count{Count: m.shape.ports, Exact: true}
@@ -84,14 +86,14 @@ func (m *measured) count(sc *scan, w paneWindow, since schema.Time) {
 		n.Hosts, n.Ports, n.Pairs = sc.footprint.counts(since)
 		share := float64(m.shape.pairs) / float64(max(m.everything, 1))
 		if !n.Pairs.Exact {
-			n.Pairs = scaled(sketch.counted().count(&w, w.window), share)
+			n.Pairs = scaled(countOf(sketch.counted(), &w), share)
 			n.Pairs.Count = max(n.Pairs.Count, n.Hosts.Count, n.Ports.Count)
 		}
 		if !n.Hosts.Exact {
-			n.Hosts = within(sketch.hosts.count(&w, w.window), share, m.shape.hosts, n.Pairs)
+			n.Hosts = within(countOf(&sketch.hosts, &w), share, m.shape.hosts, n.Pairs)
 		}
 		if !n.Ports.Exact {
-			n.Ports = within(sketch.ports.count(&w, w.window), share, m.shape.ports, n.Pairs)
+			n.Ports = within(countOf(&sketch.ports, &w), share, m.shape.ports, n.Pairs)
 		}
 		if share < nearlyAll {
 			m.agree()
@@ -101,6 +103,7 @@ func (m *measured) count(sc *scan, w paneWindow, since schema.Time) {
 	if sc.track != trackPorts {
 		n.Ports = schema.Count{Exact: true}
 	}
+	m.wholeLife(sc)
 }
 
 // agree raises the estimate of ports or hosts, whichever the sample holds more of,
@@ -159,57 +162,69 @@ func (m *measured) kind(sc *scan) schema.Kind {
 	if sc.scope.all {
 		return schema.Mixed
 	}
-	return familyKinds[sc.crossing.family]
+	return ruleKinds[sc.crossing.rule]
 }
 
-// say appends the next revision of sc to what Observe returns.
-func (d *Detector) say(sc *scan, state schema.State, reason string) {
-	m := sc.measure(d)
+// say measures a scan and tells its next revision.
+func (d *docket) say(sc *scan, state schema.State, reason string) {
+	m := d.measure(sc)
+	d.tell(sc, &m, state, reason)
+}
+
+// tell appends the next revision of sc, as measured just now, to what Observe returns.
+func (d *docket) tell(sc *scan, m *measured, state schema.State, reason string) {
 	d.byTime(m.contacts)
 	m.hosts = d.hostsOf(sc.suspect, m.contacts)
 	e, x := sc.evidence(), &sc.crossing
 	sc.revision++
-	if state == schema.Open && len(m.contacts) > 0 {
-		sc.first = min(sc.first, max(d.units.timeOf(m.contacts[0].stamp(), sc.last), e.first))
+	if state == schema.Open {
+		d.extend(sc, m)
 	}
 	window := schema.Duration(cmp.Or(horizons[x.horizon], d.cfg.Window))
 	a := schema.Alert{
 		ID: sc.id, Revision: sc.revision, State: state, Reason: reason, Kind: m.kind(sc),
 		Source: sc.suspect.addr, Internal: sc.suspect.internal,
-		FirstSeen: sc.first.Std(), LastSeen: sc.last.Std(),
+		FirstSeen: d.beginning(sc).Std(), LastSeen: sc.last.Std(),
 		Verdict: schema.Verdict{
-			Rule: x.rule(), Window: window, Threshold: uint32(x.threshold),
+			Rule: x.name(), Window: window, Threshold: uint32(x.threshold),
 			Confidence: e.confidence(), Orientation: e.orientation().String(),
 		},
 		Scale:    m.scale,
-		Evidence: d.shown(sc, &m, state),
+		Evidence: d.shown(sc, m, state),
 		Origin:   schema.Origin{FirstOffset: e.firstOffset, LastOffset: e.lastOffset},
 	}
 	if sc.suspect.net {
 		a.Prefix = 64
 	}
-	a.Severity = d.severity(sc, &m, a.Confidence)
+	a.Severity = d.severity(sc, m, a.Confidence)
 	a.MITRE = d.technique(sc)
 	sc.said = said{
-		at: d.clock.now, pairs: m.scale.Pairs.Count, seen: sc.seen, again: sc.seen + (jump-1)*m.scale.Pairs.Count,
+		at: d.clock.now, pairs: m.scale.Pairs.Count, seen: sc.seen, jumpAt: sc.seen + (jump-1)*m.scale.Pairs.Count,
 		kind: a.Kind, exporters: len(e.exporters),
 	}
-	sc.said.look = sc.lookAfter()
+	sc.said.refreshAt = sc.refreshAfter()
 	d.stats.Revisions++
 	d.alerts = append(d.alerts, a)
 }
 
 // shown is the evidence that a revision tells.
-func (d *Detector) shown(sc *scan, m *measured, state schema.State) schema.Evidence {
+func (d *docket) shown(sc *scan, m *measured, state schema.State) schema.Evidence {
 	e, f := sc.evidence(), d.footprintOf(sc, m)
+	targets := m.targets(sc, len(e.exporters)) // one piece of memory for both
+	n := len(targets)
+	exporters := e.exporters[:0:0]
+	if len(e.exporters) > 0 {
+		exporters = append(targets[n:], e.exporters...)
+	}
 	shown := schema.Evidence{
-		Targets: m.targets(sc), TopPorts: m.outline.topPorts(m.scale.Pairs.Count, m.scale.Hosts.Count), SourcePorts: e.commonPorts(),
-		Footprint: f.tell(sc.suspect), Coverage: d.coverage(sc, m, f),
+		Targets: targets[:n:n], TopPorts: m.outline.topPorts(m.scale.Pairs.Count, m.scale.Hosts.Count), SourcePorts: e.commonPorts(),
+		Footprint: d.footprintToSchema(f, sc.suspect), Coverage: d.coverage(sc, m, f),
 		Outcomes: e.outcomeCounts(), Flags: e.flags.counts(), Peak: e.pace.peak,
-		Exporters: slices.Clone(e.exporters), Answered: slices.Clone(sc.sessions),
+		Exporters: exporters, Answered: slices.Clone(sc.sessions),
 	}
 	if e.sampling > 1 {
 		shown.Sampling = e.sampling
+		shown.TargetsEstimate = targetsOf(sc, m)
 	}
 	if state == schema.Close && !m.scale.Hosts.Exact {
 		shown.HostsSketch = d.hostsSketch(sc)
@@ -218,17 +233,22 @@ func (d *Detector) shown(sc *scan, m *measured, state schema.State) schema.Evide
 }
 
 func reasonCrossed(x *crossing) string {
-	if x.early {
-		return reasonEarly(x)
+	switch {
+	case x.sequential:
+		return reasonSequential(x)
+	case x.fanOut:
+		return fmt.Sprintf("%d new targets were reached within %s and told nothing: the %s threshold is %d", x.count, schema.Duration(horizons[x.horizon]), x.name(), x.threshold)
 	}
 	window := "the window"
 	if h := horizons[x.horizon]; h > 0 {
 		window = schema.Duration(h).String()
 	}
-	return fmt.Sprintf("%d failed targets within %s reach the %s threshold of %d", x.count, window, x.family, x.threshold)
+	return fmt.Sprintf("%d failed targets within %s reach the %s threshold of %d", x.count, window, x.reasonName(), x.threshold)
 }
 
 func reasonGrown(from, to uint64) string { return fmt.Sprintf("grown from %d to %d pairs", from, to) }
+
+var reasonSettled = "totals, quiet for " + schema.Duration(settleAfter).String()
 
 func reasonQuiet(d time.Duration) string { return "quiet for " + schema.Duration(d).String() }
 
@@ -236,6 +256,6 @@ func reasonSession(e *schema.Endpoint) string {
 	return fmt.Sprintf("got in: a session with %s %s/%d, which it had probed", e.Addr, e.Proto, e.Port)
 }
 
-func reasonBack(e *schema.Endpoint) string {
+func reasonConnectBack(e *schema.Endpoint) string {
 	return fmt.Sprintf("got in: %s opened a session to its scanner on %s/%d", e.Addr, e.Proto, e.Port)
 }

@@ -14,20 +14,21 @@ var horizons = [4]time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour, 0}
 // they see, closes after an hour of quiet.
 const fastHorizons = 2
 
-// family is what a rule counts of a key.
-type family uint8
+// rule is what a rule counts of a key.
+type rule uint8
 
 const (
-	vertical   family = iota // ports of one host
-	horizontal               // hosts on one port
-	block                    // pairs, many by many
-	sweep                    // hosts that got an ICMP request
-	protocols                // IP protocols of one host
+	vertical   rule = iota // ports of one host
+	horizontal             // hosts on one port
+	block                  // pairs, many by many
+	sweep                  // hosts that got an ICMP request
+	protocols              // IP protocols of one host
+	mixed                  // pairs of TCP ports that lie together, in no shape
 )
 
-var familyKinds = [...]schema.Kind{schema.Vertical, schema.Horizontal, schema.Block, schema.Sweep, schema.Protocols}
+var ruleKinds = [...]schema.Kind{schema.Vertical, schema.Horizontal, schema.Block, schema.Sweep, schema.Protocols, schema.Mixed}
 
-func (f family) String() string { return string(familyKinds[f]) }
+func (f rule) String() string { return string(ruleKinds[f]) }
 
 // Evidence that an ordinary exchange leaves too counts only in these numbers
 // (lone ACK, FIN+ACK, SYN+ACK; an RST that nobody asked for).
@@ -36,61 +37,57 @@ const (
 	faintHosts = 500
 )
 
+// mixedPairs are the failed pairs that rule M takes, per horizon; never within the
+// first. So many lone SYNs to hosts that lie together are a scan in any shape: one of a
+// /24 x 65,535 is thin for longer than a person waits.
+var mixedPairs = [len(horizons)]uint32{0, 300, 500, 700}
+
+// mixedRatio is the share of failures that rule M takes.
+const mixedRatio = 0.9
+
 // minSample is how many contacts of a key a sample must hold before its
 // estimate can cross a threshold: one contact that stands for 64 proves nothing.
 const minSample = 8
 
-// rules are the thresholds of a Config, ready to be asked.
-type rules struct {
+// thresholds are those of a Config, ready to be asked.
+type thresholds struct {
 	cfg   *Config
 	spans [len(horizons)]uint32 // in units of a stamp
+	late  uint32                // inTime, in the same
 
 	smallest int // contacts with which any rule can fire
 }
 
-func newRules(cfg *Config, u units) rules {
-	r := rules{cfg: cfg}
+func newThresholds(cfg *Config, u units) thresholds {
+	r := thresholds{cfg: cfg, late: u.count(inTime)}
 	for i, h := range horizons {
 		if h == 0 || h > cfg.Window {
 			h = cfg.Window
 		}
 		r.spans[i] = u.count(h)
 	}
-	r.smallest = int(slices.Min(slices.Concat(cfg.Vertical, cfg.HorizontalEx, cfg.HorizontalIn, cfg.Block, cfg.Sweep, cfg.Protocols)))
-	if cfg.Early > 0 {
-		r.smallest = min(r.smallest, int(cfg.Early))
+	r.smallest = int(slices.Min(slices.Concat(cfg.Vertical, cfg.HorizontalExternal, cfg.HorizontalInternal, cfg.Block, cfg.Sweep, cfg.Protocols)))
+	if len(cfg.Internal) > 0 && len(cfg.SensitivePorts) > 0 {
+		r.smallest = min(r.smallest, fewestSensitive)
+	}
+	if cfg.Sequential > 0 {
+		r.smallest = min(r.smallest, int(cfg.Sequential))
 	}
 	return r
 }
 
-// SetRules replaces the rules from the next flow on. All that was counted stays
-// and counts for the new ones: a source is judged by them when it next touches a
-// target that counts. Open alerts go on. Rules that are wrong change nothing.
-func (d *Detector) SetRules(r Rules) error {
-	if err := r.Validate(); err != nil {
-		return err
-	}
-	d.cfg.Rules = r
-	d.rules = newRules(&d.cfg, d.units)
-	d.forgetJudgements()
-	return nil
-}
-
-// Rules returns the rules in force; their lists are not to be changed.
-func (d *Detector) Rules() Rules { return d.cfg.Rules }
-
 // forgetJudgements drops what was remembered of earlier judgements to spare
 // later ones, because what they depended on has changed.
-func (d *Detector) forgetJudgements() {
-	for _, s := range d.suspects {
+func (l *ledger) forgetJudgements() {
+	for _, s := range l.suspects {
 		if s != nil {
-			s.blockAt, s.credits = [trackCount]int{}, credits{}
+			s.notBefore, s.credits = notBefore{}, credits{}
 		}
 	}
 }
 
 // threshold returns how many distinct targets of the key of c cross at horizon h.
-func (r *rules) threshold(f family, h int, c contact, internal bool) uint64 {
+func (r *thresholds) threshold(f rule, h int, c contact, internal bool) uint64 {
 	t := r.list(f, internal)[h]
 	if f == horizontal && slices.Contains(r.cfg.BusyPorts, c.port()) {
 		t *= r.cfg.BusyFactor
@@ -101,25 +98,27 @@ func (r *rules) threshold(f family, h int, c contact, internal bool) uint64 {
 	return uint64(t)
 }
 
-// list returns the thresholds of a family, one for each horizon.
-func (r *rules) list(f family, internal bool) []uint32 {
+// list returns the thresholds of a rule, one for each horizon.
+func (r *thresholds) list(f rule, internal bool) []uint32 {
 	switch {
 	case f == vertical:
 		return r.cfg.Vertical
 	case f == horizontal && internal:
-		return r.cfg.HorizontalIn
+		return r.cfg.HorizontalInternal
 	case f == horizontal:
-		return r.cfg.HorizontalEx
+		return r.cfg.HorizontalExternal
 	case f == block:
 		return r.cfg.Block
 	case f == sweep:
 		return r.cfg.Sweep
+	case f == mixed:
+		return mixedPairs[:]
 	}
 	return r.cfg.Protocols
 }
 
 // faint returns how many targets of the key cross when the evidence is weak.
-func (f family) faint() uint64 {
+func (f rule) faint() uint64 {
 	if f == vertical {
 		return faintPorts
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanhound/scanhound/internal/defaults"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scanhound/scanhound/detect"
@@ -11,8 +13,8 @@ import (
 )
 
 func TestNewRulesJudgeWhatWasCountedBeforeThem(t *testing.T) {
-	high, low := detect.DefaultRules(), detect.DefaultRules()
-	for _, list := range []*[]uint32{&high.Vertical, &high.HorizontalIn, &high.HorizontalEx, &high.Block, &high.Sweep, &high.Protocols} {
+	high, low := defaults.Of[detect.Rules](), defaults.Of[detect.Rules]()
+	for _, list := range []*[]uint32{&high.Vertical, &high.HorizontalInternal, &high.HorizontalExternal, &high.Block, &high.Sweep, &high.Protocols} {
 		*list = []uint32{500, 500, 500, 500} // all: what no rule can reach is not even looked at
 	}
 	d := newDetector(t, func(c *detect.Config) { c.Rules = high })
@@ -30,8 +32,8 @@ func TestNewRulesJudgeWhatWasCountedBeforeThem(t *testing.T) {
 }
 
 func TestRulesThatChangeBeforeAnythingCrossesAreAsIfTheyHadAlwaysBeenSo(t *testing.T) {
-	high := detect.DefaultRules()
-	for _, list := range []*[]uint32{&high.Vertical, &high.HorizontalIn, &high.HorizontalEx, &high.Block, &high.Sweep, &high.Protocols} {
+	high := defaults.Of[detect.Rules]()
+	for _, list := range []*[]uint32{&high.Vertical, &high.HorizontalInternal, &high.HorizontalExternal, &high.Block, &high.Sweep, &high.Protocols} {
 		*list = []uint32{100, 200, 300, 400}
 	}
 	var vertical, block []schema.Flow
@@ -49,7 +51,7 @@ func TestRulesThatChangeBeforeAnythingCrossesAreAsIfTheyHadAlwaysBeenSo(t *testi
 			if early+said > 0 {
 				break
 			}
-			if err := d.SetRules(detect.DefaultRules()); err != nil {
+			if err := d.SetRules(defaults.Of[detect.Rules]()); err != nil {
 				t.Fatal(err)
 			}
 			var got []schema.Alert
@@ -76,8 +78,8 @@ func TestHigherRulesLeaveAnOpenAlertOpen(t *testing.T) {
 	d := newDetector(t, nil)
 	flows := horizontalScan(200, 22, time.Second)
 	all := append([]schema.Alert{}, d.Observe(flows[:40], 0)...)
-	high := detect.DefaultRules()
-	high.HorizontalEx = []uint32{1000, 1000, 1000, 1000}
+	high := defaults.Of[detect.Rules]()
+	high.HorizontalExternal = []uint32{1000, 1000, 1000, 1000}
 	if err := d.SetRules(high); err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +93,12 @@ func TestHigherRulesLeaveAnOpenAlertOpen(t *testing.T) {
 
 func TestWrongRulesChangeNothing(t *testing.T) {
 	d := newDetector(t, nil)
-	wrong := detect.DefaultRules()
+	wrong := defaults.Of[detect.Rules]()
 	wrong.Vertical, wrong.FailureRatio = []uint32{2, 2, 2, 2}, 7
 	if err := d.SetRules(wrong); err == nil {
 		t.Error("they are taken")
 	}
-	if diff := cmp.Diff(detect.DefaultRules(), d.Rules()); diff != "" {
+	if diff := cmp.Diff(defaults.Of[detect.Rules](), d.Rules()); diff != "" {
 		t.Errorf("(-before +after)\n%s", diff)
 	}
 }
@@ -110,7 +112,7 @@ func TestTheSameRulesAgainChangeNothingThatIsSaid(t *testing.T) {
 	d := newDetector(t, nil)
 	var got []schema.Alert
 	for i := range flows {
-		if err := d.SetRules(detect.DefaultRules()); err != nil {
+		if err := d.SetRules(defaults.Of[detect.Rules]()); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, d.Observe(flows[i:i+1], int64(i))...)

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -17,38 +16,38 @@ const (
 )
 
 // targets is a sample that is the same on every replay: the first, those of the
-// rest that the alert's id picks at random, and the last.
-func (m *measured) targets(sc *scan) []netip.Addr {
+// rest that the alert's id picks at random, and the last. Behind it there is room for so
+// many more addresses.
+func (m *measured) targets(sc *scan, room int) []netip.Addr {
 	first := m.hosts[:min(len(m.hosts), endTargets)]
 	last := m.hosts[max(len(m.hosts)-endTargets, len(first)):]
 	if f := sc.footprint; f != nil { // the set, a sample, knows the ends no more
 		first, last = f.first, f.last
 	}
 	seed := xxh3.HashString(sc.id)
-	rest := nearest{size: someTargets}
+	var rest nearest
 	for i, h := range m.hosts {
-		if !slices.Contains(first, h) && !slices.Contains(last, h) {
-			rest.add(schema.Mix64(uint64(h)^seed), i)
+		if rank := schema.Mix64(uint64(h) ^ seed); rest.wants(rank) && !slices.Contains(first, h) && !slices.Contains(last, h) {
+			rest.add(rank, i)
 		}
 	}
-	sample := make([]netip.Addr, 0, 2*endTargets+someTargets)
-	name := func(hosts []uint32) {
-		for _, h := range hosts {
-			if a := sc.suspect.addrOf(h); a.IsValid() {
-				sample = append(sample, a)
-			}
+	var of [2*endTargets + someTargets]uint32
+	hosts := append(of[:0], first...)
+	for _, r := range rest.inOrder() {
+		hosts = append(hosts, m.hosts[r.at])
+	}
+	hosts = append(hosts, last...)
+	sample := make([]netip.Addr, 0, len(hosts)+room)
+	for _, h := range hosts {
+		if a := sc.suspect.addrOf(h); a.IsValid() {
+			sample = append(sample, a)
 		}
 	}
-	name(first)
-	for _, at := range rest.inOrder() {
-		name(m.hosts[at : at+1])
-	}
-	name(last)
 	return sample
 }
 
 // hostsOf are the hosts of contacts, in their order, as far as their address is known.
-func (d *Detector) hostsOf(s *suspect, contacts []contact) []uint32 {
+func (d *docket) hostsOf(s *suspect, contacts []contact) []uint32 {
 	d.scratch.met.reset()
 	hosts := d.scratch.hosts[:0]
 	for _, c := range contacts {
@@ -62,8 +61,8 @@ func (d *Detector) hostsOf(s *suspect, contacts []contact) []uint32 {
 
 // nearest keeps the few things with the lowest rank, by where they stand.
 type nearest struct {
-	size  int
-	ranks []ranked
+	held  int
+	ranks [someTargets]ranked
 }
 
 type ranked struct {
@@ -71,21 +70,26 @@ type ranked struct {
 	at   int
 }
 
-func (n *nearest) add(rank uint64, at int) {
-	if len(n.ranks) == n.size && rank >= n.ranks[n.size-1].rank {
-		return
-	}
-	place, _ := slices.BinarySearchFunc(n.ranks, rank, func(r ranked, rank uint64) int { return cmp.Compare(r.rank, rank) })
-	n.ranks = slices.Insert(n.ranks, place, ranked{rank, at})
-	n.ranks = n.ranks[:min(len(n.ranks), n.size)]
+// wants reports whether a thing of a rank would be kept.
+func (n *nearest) wants(rank uint64) bool {
+	return n.held < len(n.ranks) || rank < n.ranks[n.held-1].rank
 }
 
-// inOrder is where they stand, first to last.
-func (n *nearest) inOrder() []int {
-	at := make([]int, 0, len(n.ranks))
-	for _, r := range n.ranks {
-		at = append(at, r.at)
+// add keeps a thing that is wanted.
+func (n *nearest) add(rank uint64, at int) {
+	if n.held < len(n.ranks) {
+		n.held++
 	}
-	slices.Sort(at)
-	return at
+	place := n.held - 1
+	for ; place > 0 && rank < n.ranks[place-1].rank; place-- {
+		n.ranks[place] = n.ranks[place-1]
+	}
+	n.ranks[place] = ranked{rank, at}
+}
+
+// inOrder is what is kept, by where it stands.
+func (n *nearest) inOrder() []ranked {
+	kept := n.ranks[:n.held]
+	slices.SortFunc(kept, func(a, b ranked) int { return a.at - b.at })
+	return kept
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// scan is one open alert: a source has at most one for each family and track.
+// scan is one open alert: a source may have several of a rule.
 type scan struct {
 	suspect *suspect
 	track   trackKind
@@ -25,8 +25,10 @@ type scan struct {
 	slow     bool   // a threshold of a day or more was crossed: it may pause for long
 
 	first, last schema.Time // of its own contacts
+	heard       schema.Time // the clock when it was last heard of
 	said        said
 	footprint   *footprint        // nil while it can be made from the sets
+	life        *sketches         // nil while the window has lost nothing of it
 	sessions    []schema.Endpoint // probed, then held a session with
 }
 
@@ -35,11 +37,12 @@ type said struct {
 	at        schema.Time
 	pairs     uint64
 	seen      uint64
-	look      uint64 // how many there are when a refresh measures again
-	again     uint64 // how many there are when a jump is looked for again
+	refreshAt uint64 // how many there are when a refresh measures again
+	jumpAt    uint64 // how many there are when a jump is looked for again
 	kind      schema.Kind
 	exporters int
 	settled   bool // nothing was touched since
+	key       bool // another key has joined, and is not told yet
 }
 
 // scope is what of a track a scan is about.
@@ -84,12 +87,12 @@ func (s *scope) add(x *crossing) {
 	if s.hosts == nil && s.ports == nil {
 		s.hosts, s.ports = s.firstHosts[:0], s.firstPorts[:0]
 	}
-	switch x.family {
+	switch x.rule {
 	case vertical, protocols:
 		s.hosts = append(s.hosts, x.contact.addr())
 	case horizontal, sweep:
 		s.ports = append(s.ports, x.contact.portKey())
-	case block:
+	case block, mixed:
 		s.all = true
 	}
 	s.limit()
@@ -106,49 +109,22 @@ func (s *scope) limit() {
 const idPane = 5 * time.Minute
 
 // id is the same for every detector that sees the same flows, and another for
-// every alert: a track has one open alert a family, and since moves on when one closes.
-func (d *Detector) id(s *suspect, t trackKind, f family) string {
+// every alert: a track has one open alert a rule, and since moves on when one closes.
+func (d *docket) id(s *suspect, t trackKind, f rule) string {
 	b := append([]byte(d.cfg.Tenant), 0)
 	b, _ = s.addr.AppendBinary(b) // it never fails
 	b = append(b, byte(f), byte(t))
-	since := d.records.at(s.record).since
-	b = binary.BigEndian.AppendUint32(b, since/uint32(idPane/time.Second))
+	if s.sampled {
+		b = append(b, 1)
+	}
+	pane := d.accounts.at(s.account).since / uint32(idPane/time.Second)
+	if last := s.idPanes[f]; pane <= last {
+		pane = last + 1 // late flows, or a second scan while the first goes on
+	}
+	s.idPanes[f] = pane
+	b = binary.BigEndian.AppendUint32(b, pane)
 	h := xxh3.Hash128(b).Bytes()
 	return hex.EncodeToString(h[:])
-}
-
-// cross handles a contact that made a rule fire: it belongs to an open scan, or opens one.
-func (d *Detector) cross(rec *record, s *suspect, x crossing, at schema.Time) {
-	t := x.contact.marks.class().track()
-	open := s.open(t)
-	for _, sc := range open {
-		if sc.crossing.family == x.family {
-			d.join(sc, &x)
-			return
-		}
-	}
-	if len(open) > 0 {
-		if x.family == block || d.failedShape(rec, t, always).kind() == schema.Block {
-			d.widen(open, &x)
-			return
-		}
-		for _, sc := range open {
-			if d.overlap(rec, &key{x.family, x.contact}, sc) >= 0.5 {
-				d.join(sc, &x)
-				return
-			}
-		}
-	}
-	sc := &scan{
-		suspect: s, track: t, crossing: x, id: d.id(s, t, x.family),
-		first: at, last: at, nth: d.opened,
-	}
-	d.opened++
-	d.join(sc, &x)
-	s.scans = append(s.scans, sc)
-	d.open = append(d.open, openScan{sc, at.Add(settleAfter)})
-	d.stats.Opened++
-	d.say(sc, schema.Open, reasonCrossed(&x))
 }
 
 // open returns the open scans of a track.
@@ -161,32 +137,92 @@ func (s *suspect) open(t trackKind) (open []*scan) {
 	return open
 }
 
-func (d *Detector) join(sc *scan, x *crossing) {
+// join adds the key that crossed at a time to what a scan is about. Its contacts so far
+// are the scan's from now on.
+func (l *ledger) join(sc *scan, x *crossing, at schema.Time) {
 	sc.scope.add(x)
 	sc.slow = sc.slow || x.horizon >= fastHorizons
-	sc.said.look, sc.said.again = 0, 0 // the key has its own contacts
-	d.follow(sc)
+	sc.said.refreshAt, sc.said.jumpAt = 0, 0 // the key has its own contacts
+	sc.last, sc.heard, sc.said.settled = max(sc.last, at), l.clock.now, false
+	if sc.revision > 0 {
+		m := l.gather(sc)
+		l.byTime(m.contacts)
+		l.extend(sc, &m)
+		for _, c := range m.contacts {
+			sc.live(c)
+		}
+	}
+	l.follow(sc)
+}
+
+// extend makes a scan last from its first contact that is no session to its last, which may
+// have come before it opened, in any order. Contacts, in the order of time, tell it to the
+// unit; where all of the track is of the scan, the evidence tells it exactly.
+func (l *ledger) extend(sc *scan, m *measured) {
+	if len(m.contacts) == 0 {
+		return
+	}
+	if at := slices.IndexFunc(m.contacts, func(c contact) bool { return c.marks&markAnswered == 0 }); at >= 0 {
+		sc.first = min(sc.first, l.units.timeOf(m.contacts[at].stamp(), l.clock.now))
+	}
+	sc.last = max(sc.last, l.units.timeOf(m.contacts[len(m.contacts)-1].stamp(), l.clock.now))
+	switch e := sc.evidence(); {
+	case e.flows == 0:
+	case m.outside == 0 && l.clock.now.Sub(e.first) <= l.cfg.Window: // else it has what is forgotten
+		sc.first, sc.last = min(sc.first, e.first), max(sc.last, e.last)
+	case e.last.Sub(sc.last) < l.units.length:
+		sc.last = max(sc.last, e.last)
+	}
+}
+
+// beginning is when the first contact of a scan was: to the unit, or as the evidence has
+// it. That knows nothing of what was touched before the last alert of the track closed.
+func (l *ledger) beginning(sc *scan) schema.Time {
+	t := sc.first - sc.first%schema.Time(l.units.length)
+	if e := sc.evidence().first; e > t && e.Sub(t) < l.units.length {
+		return e
+	}
+	return t
+}
+
+// newKey has a key told that joined a scan, within a minute.
+func (d *docket) newKey(sc *scan, x *crossing) {
+	switch {
+	case sc.scope.all || len(sc.scope.hosts)+len(sc.scope.ports) > saidKeys:
+	case d.clock.now.Sub(sc.said.at) >= keyEvery:
+		d.say(sc, schema.Update, "also "+reasonCrossed(x))
+	default:
+		sc.said.key = true
+		for i := range d.open {
+			if d.open[i].scan == sc {
+				d.open[i].dueAt = min(d.open[i].dueAt, sc.said.at.Add(keyEvery))
+			}
+		}
+	}
 }
 
 // widen makes the oldest open scan of the track one of everything: what looked
 // like a single port or host was the beginning of a block.
-func (d *Detector) widen(open []*scan, x *crossing) {
+func (d *Detector) widen(open []*scan, x *crossing, at schema.Time) {
 	sc := open[0]
-	d.join(sc, x)
+	d.ledger.join(sc, x, at)
 	sc.scope = scope{all: true}
-	d.follow(sc)
+	d.ledger.follow(sc)
 	for _, other := range open[1:] {
-		d.end(other, "merged into "+sc.id)
+		d.docket.end(other, "merged into "+sc.id)
 	}
-	if sc.said.kind != schema.Block && sc.measure(d).shape.kind() == schema.Block {
-		d.say(sc, schema.Update, "became a block scan")
+	if sc.said.kind == schema.Block {
+		return
+	}
+	if m := d.ledger.measure(sc); m.shape.kind() == schema.Block {
+		d.docket.tell(sc, &m, schema.Update, "became a block scan")
 	}
 }
 
 // overlap is the share of k's failed contacts that sc covers.
-func (d *Detector) overlap(rec *record, k *key, sc *scan) float64 {
+func (l *ledger) overlap(acc *account, k *key, sc *scan) float64 {
 	var all, in float64
-	for _, c := range rec.failed.all(&d.slab) {
+	for _, c := range acc.failed.all(&l.slab) {
 		if k.has(c) {
 			all++
 			if sc.covers(c) {

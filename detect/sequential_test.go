@@ -13,7 +13,7 @@ import (
 
 // ours makes every source internal.
 func ours(c *detect.Config) {
-	c.Internal = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	c.Internal, c.Sequential, c.SensitivePorts = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, 9, nil
 }
 
 func TestTheSequentialTestOpensAnInternalScanBeforeTheTableDoes(t *testing.T) {
@@ -32,8 +32,8 @@ func TestTheSequentialTestOpensAnInternalScanBeforeTheTableDoes(t *testing.T) {
 			return syn(scanner, target(i), 8080, at)
 		})
 	}
-	never := func(c *detect.Config) { ours(c); c.Early = 0 }
-	late := func(c *detect.Config) { ours(c); c.Early = 12 }
+	never := func(c *detect.Config) { ours(c); c.Sequential = 0 }
+	late := func(c *detect.Config) { ours(c); c.Sequential = 12 }
 	external := func(c *detect.Config) { c.Internal = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }
 	for _, c := range []struct {
 		name   string
@@ -49,10 +49,10 @@ func TestTheSequentialTestOpensAnInternalScanBeforeTheTableDoes(t *testing.T) {
 		{"never nine within an hour", horizontalScan(24, 22, 8*time.Minute), ours, 0, ""},
 		{"an external source", horizontalScan(24, 22, time.Second), external, 0, ""},
 		{"switched off", horizontalScan(14, 22, time.Second), never, 0, ""},
-		{"the table is sooner where its threshold is", horizontalScan(30, 22, 100*time.Second), func(c *detect.Config) { ours(c); c.Early = 100 }, 25, "horizontal"},
+		{"the table is sooner where its threshold is", horizontalScan(30, 22, 100*time.Second), func(c *detect.Config) { ours(c); c.Sequential = 100 }, 25, "horizontal"},
 		{"another number", horizontalScan(14, 22, time.Minute), late, 12, "early-horizontal"},
 		{"UDP takes twice as many", flowsOf(29, func(i int, at time.Duration) schema.Flow { return udp(scanner, target(i), 161, at) }), ours, 18, "early-horizontal"},
-		{"a busy port four times", horizontalScan(59, 443, time.Minute), ours, 36, "early-horizontal"},
+		{"on a busy port the table comes first", horizontalScan(240, 443, time.Minute/2), ours, 100, "horizontal"},
 		{"a busy port is one host's port like any other", flowsOf(14, func(i int, at time.Duration) schema.Flow { return syn(scanner, target(1), uint16(440+i), at) }), ours, 9, "early-vertical"},
 		{"four good connections buy one more", mixed(4, 14), ours, 14, "early-horizontal"},
 		{"but four in ten are no scan", mixed(10, 14), ours, 0, ""},
@@ -119,7 +119,7 @@ func TestTheSequentialTestDoesNotDependOnTheOrderInWhichFlowsArrive(t *testing.T
 		if closed := finals(alertsOf(t, newDetector(t, ours), flows)); len(closed) != 0 {
 			t.Errorf("seed %d: three answers after the second of nine failures: %s", seed, closed[0].Reason)
 		}
-		d := newDetector(t, func(c *detect.Config) { ours(c); c.Early = 7 })
+		d := newDetector(t, func(c *detect.Config) { ours(c); c.Sequential = 7 })
 		if closed := finals(alertsOf(t, d, flows)); len(closed) != 1 {
 			t.Errorf("seed %d: seven failures after three answers: %d alerts", seed, len(closed))
 		}
@@ -141,7 +141,7 @@ func TestTheSequentialTestKnowsAnOutage(t *testing.T) {
 }
 
 func TestASourceIsJudgedAnewWhenItTurnsOutToBeOurs(t *testing.T) {
-	d := newDetector(t, func(c *detect.Config) { c.Internal = nil })
+	d := newDetector(t, func(c *detect.Config) { c.Sequential = 9 })
 	flows := horizontalScan(13, 22, time.Minute)
 	if alerts := d.Observe(flows[:12], 0); len(alerts) != 0 {
 		t.Fatalf("as an external source: %s", alerts[0].Reason)

@@ -11,7 +11,12 @@ func session(f *schema.Flow, c contact) *schema.Endpoint {
 	if c.marks&markAnswered == 0 || f.Proto != schema.TCP && f.Proto != schema.SCTP {
 		return nil
 	}
-	if f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= handshake {
+	switch {
+	case !countsPackets(f):
+		if f.Src.Bytes <= maxProbeBytes {
+			return nil
+		}
+	case f.Src.TCPFlags&schema.PSH == 0 && f.Src.Packets <= handshake:
 		return nil // a connect scan's own handshake and teardown
 	}
 	return &schema.Endpoint{Addr: f.Dst.Addr, Port: f.Dst.Port, Proto: schema.ProtoName(f.Proto)}
@@ -30,19 +35,19 @@ func begins(f *schema.Flow, talked bool) bool {
 // hear tells the scans of a source what it did: the open ones of any contact, and
 // those that have closed of sessions that no open one knows as its fruit. It
 // reports whether an open scan covers the contact.
-func (d *Detector) hear(g *sighting, rec *record, s *suspect, n *note) (covered bool) {
+func (d *Detector) notifyScans(g *sighting, acc *account, s *suspect, n *change) (covered bool) {
 	far := session(g.f, n.c)
 	if len(s.scans) > 0 {
 		got := far
-		if got != nil && !d.failedBefore(g, rec, s, n) {
+		if got != nil && !d.ledger.failedBefore(g, acc, s, n) {
 			got = nil
 		}
-		if covered = d.touch(rec, s, n.c, g.t, got); covered && got != nil {
+		if covered = d.docket.contacted(acc, s, n.c, g, got); covered && got != nil {
 			return true
 		}
 	}
-	if far != nil && len(s.past) > 0 && begins(g.f, n.talked) {
-		d.later(s, *far, g.t, g.offset, func(p *past) bool {
+	if far != nil && len(s.closedScans) > 0 && begins(g.f, n.talked) {
+		d.docket.sessionAfterClose(s, *far, g.t, g.offset, func(p *closedScan) bool {
 			at, is := p.probed.failedAt(n.c.addr(), p.last)
 			return is && at <= g.t && p.scope.has(n.c)
 		})
@@ -52,11 +57,11 @@ func (d *Detector) hear(g *sighting, rec *record, s *suspect, n *note) (covered 
 
 // failedBefore reports whether the source had probed the host of a session, and
 // failed. Of a large scan the sets know a sample, and a map the rest.
-func (d *Detector) failedBefore(g *sighting, rec *record, s *suspect, n *note) bool {
+func (l *ledger) failedBefore(g *sighting, acc *account, s *suspect, n *change) bool {
 	if n.probed {
 		return true
 	}
-	for _, known := range rec.failed.all(&d.slab) {
+	for _, known := range acc.failed.all(&l.slab) {
 		if known.addr() == n.c.addr() {
 			return true
 		}

@@ -6,23 +6,43 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// set is a set of contacts in a block of the slab: all of them up to
-// maxContacts; beyond, those whose hash begins with level zero bits, a uniform
-// sample of the distinct targets in which each stands for 1<<level.
+// set is a set of contacts: all of them up to maxContacts; beyond, those whose hash
+// begins with level zero bits, a uniform sample of the distinct targets in which each
+// stands for 1<<level.
 //
-// Up to denseSize places the contacts lie side by side; a larger block is a hash
-// table with linear probing, at most seven eighths full.
+// The first few lie in the set itself, and the next in a block of the slab. Up to
+// denseSize they lie side by side; a larger block is a hash table with linear probing, at
+// most seven eighths full.
 type set struct {
-	block uint32
+	words [inline]uint64 // while there is no block
+	ref   [4]marks       // those of these words, or the handle of the block in its bytes
 	n     uint16
-	size  uint8 // log2 of the places; 0: no block
+	size  uint8 // of the block: 3 one line, 4 two, from 5 on log2 of the places; 0: no block
 	level uint8
 }
 
 const (
-	denseSize   = 4 // 16 places: as fast to scan as to hash
+	inline      = 2 // most sources with an account have touched no more
+	denseSize   = twoLines
 	maxContacts = 1 << largest * 7 / 8
 )
+
+// handle is that of the block.
+func (s *set) handle() uint32 {
+	return uint32(s.ref[0]) | uint32(s.ref[1])<<8 | uint32(s.ref[2])<<16 | uint32(s.ref[3])<<24
+}
+
+func (s *set) setHandle(h uint32) {
+	s.ref = [4]marks{marks(h), marks(h >> 8), marks(h >> 16), marks(h >> 24)}
+}
+
+// places are where the contacts lie.
+func (s *set) places(b *slab) ([]uint64, []marks) {
+	if s.size == 0 {
+		return s.words[:], s.ref[:inline]
+	}
+	return b.block(s.handle(), s.size)
+}
 
 // weight is how many distinct contacts one of the set stands for.
 func (s *set) weight() uint64 { return 1 << s.level }
@@ -47,7 +67,7 @@ func (s *set) find(b *slab, c contact, hash uint64) int {
 	if s.n == 0 {
 		return -1
 	}
-	words, marks := b.block(s.block, s.size)
+	words, marks := s.places(b)
 	if s.size <= denseSize {
 		for i, w := range words[:s.n] {
 			if (w^c.word)>>16 == 0 && (marks[i]^c.marks)>>classShift == 0 {
@@ -67,13 +87,13 @@ func (s *set) find(b *slab, c contact, hash uint64) int {
 
 // at returns the contact at a place.
 func (s *set) at(b *slab, place int) contact {
-	words, marks := b.block(s.block, s.size)
+	words, marks := s.places(b)
 	return contact{words[place], marks[place]}
 }
 
 // change replaces the contact at a place by the same target.
 func (s *set) change(b *slab, place int, c contact) {
-	words, marks := b.block(s.block, s.size)
+	words, marks := s.places(b)
 	words[place], marks[place] = c.word, c.marks
 }
 
@@ -83,7 +103,7 @@ func (s *set) all(b *slab) func(yield func(int, contact) bool) {
 		if s.n == 0 {
 			return
 		}
-		words, marks := b.block(s.block, s.size)
+		words, marks := s.places(b)
 		if s.size <= denseSize {
 			words = words[:s.n]
 		}
@@ -109,9 +129,9 @@ func (s *set) add(b *slab, c contact, hash uint64, now stamp, window uint32) {
 		return
 	}
 	if int(s.n) >= room(s.size) {
-		s.resize(b, s.size+1)
+		s.resize(b, larger(s.size))
 	}
-	s.place(b, c, hash)
+	s.insert(b, c, hash)
 }
 
 // merge puts c, which must not be in the set, into it as the sample of a union: one
@@ -124,9 +144,9 @@ func (s *set) merge(b *slab, c contact, hash uint64) {
 		return
 	}
 	if int(s.n) >= room(s.size) {
-		s.resize(b, s.size+1)
+		s.resize(b, larger(s.size))
 	}
-	s.place(b, c, hash)
+	s.insert(b, c, hash)
 }
 
 // deepen makes the sample one of a level, if it is of more.
@@ -138,19 +158,27 @@ func (s *set) deepen(b *slab, level uint8) {
 	}
 }
 
-// room is how many contacts a block of a size takes.
+// room is how many contacts a block of a size takes: 7 in one line, 14 in two.
 func room(size uint8) int {
-	switch {
-	case size == 0:
-		return 0
-	case size <= denseSize:
-		return 1 << size
+	if size == 0 {
+		return inline
 	}
 	return 1 << size * 7 / 8
 }
 
-func (s *set) place(b *slab, c contact, hash uint64) {
-	words, marks := b.block(s.block, s.size)
+// larger is the next size.
+func larger(size uint8) uint8 { return max(size+1, smallest) }
+
+// fitting is the smallest size for n contacts.
+func fitting(n int) (size uint8) {
+	for room(size) < n {
+		size = larger(size)
+	}
+	return size
+}
+
+func (s *set) insert(b *slab, c contact, hash uint64) {
+	words, marks := s.places(b)
 	i := uint64(s.n)
 	if s.size > denseSize {
 		mask := uint64(len(words) - 1)
@@ -161,28 +189,36 @@ func (s *set) place(b *slab, c contact, hash uint64) {
 	s.n++
 }
 
-// resize moves the contacts into a block of another size.
+// resize moves the contacts to places of another size.
 func (s *set) resize(b *slab, size uint8) {
-	size = max(size, smallest)
 	old := *s
-	*s = set{block: b.get(size), size: size, level: s.level}
+	*s = newSet(b, size, old.level)
 	for _, c := range old.all(b) {
-		s.place(b, c, c.hash())
+		s.insert(b, c, c.hash())
 	}
 	old.drop(b)
+}
+
+// newSet returns an empty one with places of a size.
+func newSet(b *slab, size, level uint8) set {
+	s := set{size: size, level: level}
+	if size != 0 {
+		s.setHandle(b.get(size))
+	}
+	return s
 }
 
 // drop gives the block back.
 func (s *set) drop(b *slab) {
 	if s.size != 0 {
-		b.put(s.block, s.size)
+		b.put(s.handle(), s.size)
 	}
 	*s = set{level: s.level}
 }
 
 // remove takes the contact at a place out of the set.
 func (s *set) remove(b *slab, place int) {
-	words, marks := b.block(s.block, s.size)
+	words, marks := s.places(b)
 	s.n--
 	if s.size <= denseSize {
 		last := int(s.n)
@@ -209,13 +245,13 @@ func (s *set) keep(b *slab, wanted func(contact) bool) {
 	if s.n == 0 {
 		return
 	}
-	var few [maxContacts]contact
-	kept := few[:0]
+	kept := b.scratch[:0]
 	for _, c := range s.all(b) {
 		if wanted(c) {
 			kept = append(kept, c)
 		}
 	}
+	b.scratch = kept
 	if len(kept) == int(s.n) {
 		return
 	}
@@ -224,10 +260,8 @@ func (s *set) keep(b *slab, wanted func(contact) bool) {
 		s.level = 0
 		return
 	}
-	for s.size = smallest; room(s.size) < len(kept); s.size++ {
-	}
-	s.block = b.get(s.size)
+	*s = newSet(b, fitting(len(kept)), s.level)
 	for _, c := range kept {
-		s.place(b, c, c.hash())
+		s.insert(b, c, c.hash())
 	}
 }

@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/scanhound/scanhound/schema"
@@ -12,22 +11,24 @@ import (
 var wormPorts = []uint16{22, 23, 445, 3389, 5555}
 
 // severity is how soon a person should look.
-func (d *Detector) severity(sc *scan, m *measured, confidence string) schema.Severity {
+func (d *docket) severity(sc *scan, m *measured, confidence string) schema.Severity {
 	if len(sc.sessions) > 0 {
 		return schema.Critical
 	}
 	s := d.bySides(sc, m)
-	if s == schema.High && (confidence == "low" || sc.evidence().sampling > 1) {
+	if s == schema.High && (confidence == "low" || sc.suspect.sampled) {
 		return schema.Medium
 	}
 	return s
 }
 
-func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
+func (d *docket) bySides(sc *scan, m *measured) schema.Severity {
 	switch {
 	case len(d.cfg.Internal) == 0:
 		return schema.Medium // nobody told what is ours
-	case !sc.suspect.internal && d.answering.share(m) >= answeringShare:
+	case !sc.suspect.internal && sc.crossing.fanOut:
+		return schema.Low // a tarpit answers everybody
+	case !sc.suspect.internal && d.responders.share(m) >= respondersShare:
 		return schema.Medium
 	case !sc.suspect.internal:
 		return schema.Low
@@ -42,7 +43,7 @@ func (d *Detector) bySides(sc *scan, m *measured) schema.Severity {
 	return schema.Medium
 }
 
-func (d *Detector) mostlyInternal(m *measured, s *suspect) bool {
+func (d *docket) mostlyInternal(m *measured, s *suspect) bool {
 	n := 0
 	for _, c := range m.contacts {
 		if a := s.target(c); a.IsValid() && d.isInternal(a) {
@@ -52,35 +53,21 @@ func (d *Detector) mostlyInternal(m *measured, s *suspect) bool {
 	return 2*n >= len(m.contacts)
 }
 
-func (d *Detector) isInternal(a netip.Addr) bool {
-	for _, p := range d.cfg.Internal {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// SetInternal changes which prefixes are ours, for all sources at once.
-func (d *Detector) SetInternal(prefixes []netip.Prefix) {
-	d.cfg.Internal = prefixes
-	d.answering = answering{} // of other hosts
-	for _, s := range d.suspects {
-		if s != nil {
-			s.internal = d.isInternal(s.addr)
-		}
-	}
-	d.forgetJudgements() // internal sources have thresholds of their own
-}
-
 // technique returns the MITRE ATT&CK ids (enterprise matrix, v17): T1018 remote
 // system discovery, T1046 network service discovery, T1595.001 scanning IP blocks.
-func (d *Detector) technique(sc *scan) []string {
+func (d *docket) technique(sc *scan) []string {
 	switch {
 	case len(d.cfg.Internal) > 0 && !sc.suspect.internal:
-		return []string{"T1595.001"}
+		return scanningBlocks
 	case sc.track == trackEchoes:
-		return []string{"T1018"}
+		return systemDiscovery
 	}
-	return []string{"T1046"}
+	return serviceDiscovery
 }
+
+// What alerts share: nobody changes a technique.
+var (
+	scanningBlocks   = []string{"T1595.001"}
+	systemDiscovery  = []string{"T1018"}
+	serviceDiscovery = []string{"T1046"}
+)

@@ -4,26 +4,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 )
 
 // oriented runs flows through ingest's orientation, a datagram of ten at a time.
 func oriented(flows []schema.Flow) []schema.Flow {
-	p := detect.NewPairing(1024, detect.ServicePorts[:])
+	p := orient.NewPairing(1024, orient.ServicePorts[:])
 	for i := 0; i < len(flows); i += 10 {
 		p.Orient(flows[i:min(i+10, len(flows))])
 	}
 	return flows
-}
-
-// reply is the answering side's own record.
-func reply(f schema.Flow, packets uint64, flags uint16) schema.Flow {
-	f.Src.Addr, f.Dst.Addr = f.Dst.Addr, f.Src.Addr
-	f.Src.Port, f.Dst.Port = f.Dst.Port, f.Src.Port
-	f.Src.Packets, f.Src.Bytes, f.Src.TCPFlags = packets, packets*60, flags
-	f.Orientation = schema.OrientNone
-	return f
 }
 
 func TestAFewScannersOfHostsThatServedDoNotHideEachOther(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// goldenState has a bit of everything: sources of both families, with one target and
+// goldenState has a bit of everything: sources of both rulesOf, with one target and
 // with many, open scans, a sketch, sessions, targets that are down.
 func goldenState(t tester) *detect.Detector {
 	d := newDetector(t, nil)
@@ -69,11 +70,17 @@ func reopened() (flows []schema.Flow) {
 		session(who(1), target(2<<16+700), 23, at+2*time.Minute), session(who(2), target(3), 25, at+3*time.Minute))
 }
 
-// Version 1 is in testdata for good: later versions read it. What is read says what is
-// below it in testdata/slices-v1.txt.
-func TestSlicesOfVersion1AreRead(t *testing.T) {
-	const file, told = "testdata/slices-v1.bin", "testdata/slices-v1.txt"
-	if *update {
+// Each version is in testdata for good: later programs read it. What is read says what
+// is in the text beside it.
+func TestSlicesOfEachVersionAreRead(t *testing.T) {
+	for version := 1; version <= detect.SliceVersion; version++ {
+		t.Run(strconv.Itoa(version), func(t *testing.T) { sliceVersionIsRead(t, version) })
+	}
+}
+
+func sliceVersionIsRead(t *testing.T, version int) {
+	file, words := fmt.Sprintf("testdata/slices-v%d.bin", version), fmt.Sprintf("testdata/slices-v%d.txt", version)
+	if *update && version == detect.SliceVersion {
 		var all []byte
 		for _, b := range slicesOf(goldenState(t)) {
 			all = append(binary.AppendUvarint(all, uint64(len(b))), b...)
@@ -94,7 +101,7 @@ func TestSlicesOfVersion1AreRead(t *testing.T) {
 		if err := d.MergeSlice(b); err != nil {
 			t.Fatal(err)
 		}
-		if again := d.AppendSlice(nil, part); again[0] == 1 && !bytes.Equal(again, b) {
+		if again := d.AppendSlice(nil, part); int(again[0]) == version && !bytes.Equal(again, b) {
 			t.Errorf("slice %d is written as %x, was %x", part, again, b)
 		}
 	}
@@ -105,11 +112,11 @@ func TestSlicesOfVersion1AreRead(t *testing.T) {
 			a.ID, a.Revision, a.Kind, a.Source, a.Hosts, a.Ports, a.Pairs, a.Flows, len(a.Answered))
 	}
 	if *update {
-		if err := os.WriteFile(told, []byte(out.String()), 0o644); err != nil {
+		if err := os.WriteFile(words, []byte(out.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(told)
+	want, err := os.ReadFile(words)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,10 +144,10 @@ func TestASliceThatIsNotAsItWasWrittenIsRefusedAndChangesNothing(t *testing.T) {
 		}
 	}
 	refused("nothing", "ends early", nil, nil)
-	refused("another version", "version 9, this program knows 1", nil, detect.Sealed([]byte{9, 0}))
+	refused("another version", "version 9, this program knows 2", nil, detect.Sealed([]byte{9, 0}))
 	refused("another window", "it has a window of 48h0m0s, this is 24h0m0s", func(c *detect.Config) { c.Window = 24 * time.Hour }, largest)
-	refused("a bit that flipped", "checksum", nil, append([]byte{1, largest[1] ^ 1}, largest[2:]...))
-	refused("a part that there is not", "a part that there is not", nil, detect.Sealed([]byte{1, 0x81, 2, 0, 0, 0}))
+	refused("a bit that flipped", "checksum", nil, append([]byte{2, largest[1] ^ 1}, largest[2:]...))
+	refused("a part that there is not", "a part that there is not", nil, detect.Sealed([]byte{2, 0x81, 2, 0, 0, 0}))
 	for cut := range len(largest) - 4 {
 		if cut > 200 && cut%97 != 0 {
 			continue

@@ -35,7 +35,7 @@ func mergeAll(t tester, d *detect.Detector, parts [][]byte) {
 }
 
 // life is days of scans of every shape, large and small, again and again, by sources
-// of both families, sampled or not, among ordinary traffic, with pauses from seconds to
+// of both rulesOf, sampled or not, among ordinary traffic, with pauses from seconds to
 // more than a window. Flows come late and twice.
 func life(r *rand.Rand, n int) (flows []schema.Flow) {
 	at := time.Duration(0)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +78,7 @@ func readPackets(t *testing.T, names ...string) (batches [][]schema.Flow) {
 		if err != nil {
 			continue // nothing yet
 		}
-		batch := decode(nil, from.Addr(), flowfile.ExportTime(buffer[:n]), buffer[:n])
+		batch := decode(nil, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), flowfile.ExportTime(buffer[:n]), buffer[:n])
 		batches = append(batches, batch)
 		got += len(batch)
 	}

@@ -2,6 +2,7 @@ package detect
 
 // Stats says what became of every flow: Consumed is the sum of Counted, those of
 // Silenced that leave, Waiting, NoRoom, Copies and the three of the clock.
+// wide: each field is one counter, and one sum checks them.
 type Stats struct {
 	Consumed uint64
 	Counted  uint64
@@ -37,7 +38,7 @@ func (s *Stats) refused(a admission) {
 // Stats returns what was counted since New.
 func (d *Detector) Stats() Stats {
 	s := d.stats
-	s.Sources, s.Bytes = d.table.held, d.used()
+	s.Sources, s.Bytes = d.ledger.table.held, d.ledger.used()
 	return s
 }
 

@@ -1,26 +1,32 @@
 package detect
 
-import (
-	"net/netip"
+import "net/netip"
 
-	"github.com/scanhound/scanhound/schema"
-)
-
-// suspect is what is held beside a record once a source has a few failed
+// suspect is what is held beside an account once a source has a few failed
 // targets: what an alert tells, and what counts beyond the sets.
+//
+// What every probe asks comes first, and begins with a line of memory, so that it lies on no
+// more lines than it must: the scans, then when to ask again, the credits of hosts and of
+// ports, and what a probe of a port changes in the evidence.
 type suspect struct {
-	addr     netip.Addr
-	record   uint32
-	internal bool
-	net      bool    // addr is that of an IPv6 /64
-	scans    []*scan // open ones
-	past     []*past // in the order in which they closed
-	closed   uint32  // alerts so far: what has more of them is further on
-	sketch   [trackCount]*sketches
-	evidence [trackCount]evidence
-	credits  credits
-	blockAt  [trackCount]int // failed contacts before a block is worth looking for again
-	names    map[uint32]netip.Addr
+	scans       []*scan       // open ones
+	closedScans []*closedScan // in the order in which they closed
+	account     uint32
+	internal    bool
+	sampled     bool // as sampled exporters show it
+	net         bool // addr is that of an IPv6 /64
+
+	notBefore notBefore
+	sketch    [trackCount]*sketches
+	_         [8]byte
+	credits   credits
+	evidence  [trackCount]evidence
+
+	addr    netip.Addr
+	turns   uint32 // alerts that closed or went on again: what has more of them is further on
+	names   map[uint32]netip.Addr
+	fanOut  fanOut
+	idPanes [len(ruleKinds)]uint32 // of the last alert of each rule: no id comes twice
 }
 
 // suspicious is how many failed targets make a suspect: less than any rule wants
@@ -37,38 +43,30 @@ const (
 	trackCount
 )
 
-// families are the rules that a track is judged by.
-var families = [trackCount][]family{
-	trackPorts:     {vertical, horizontal, block},
+// rulesOf are the rules that a track is judged by.
+var rulesOf = [trackCount][]rule{
+	trackPorts:     {vertical, horizontal, block, mixed},
 	trackEchoes:    {sweep},
 	trackProtocols: {protocols},
 }
 
-// suspectOf returns the suspect of a record, or nil.
-func (d *Detector) suspectOf(rec *record) *suspect {
-	if rec.suspect == 0 {
-		return nil
-	}
-	return d.suspects[rec.suspect-1]
-}
-
-// suspect makes the source of a record a suspect.
-func (d *Detector) suspect(rec *record, index uint32, addr netip.Addr) *suspect {
-	s := &suspect{addr: addr, internal: d.isInternal(addr), record: index}
-	s.credits.lend(&d.rules, uint32(rec.failed.n), s.internal)
-	d.enlist(rec, s)
+// suspect makes the source of an account a suspect.
+func (l *ledger) suspect(acc *account, index uint32, addr netip.Addr) *suspect {
+	s := &suspect{addr: addr, internal: l.isInternal(addr), account: index}
+	s.credits.lend(&l.thresholds, uint32(acc.failed.n), s.internal)
+	l.enlist(acc, s)
 	return s
 }
 
-// enlist gives a record its suspect.
-func (d *Detector) enlist(rec *record, s *suspect) {
-	if n := len(d.freeSuspects); n > 0 {
-		rec.suspect = d.freeSuspects[n-1]
-		d.freeSuspects = d.freeSuspects[:n-1]
-		d.suspects[rec.suspect-1] = s
+// enlist gives an account its suspect.
+func (l *ledger) enlist(acc *account, s *suspect) {
+	if n := len(l.freeSuspects); n > 0 {
+		acc.suspect = l.freeSuspects[n-1]
+		l.freeSuspects = l.freeSuspects[:n-1]
+		l.suspects[acc.suspect-1] = s
 	} else {
-		d.suspects = append(d.suspects, s)
-		rec.suspect = uint32(len(d.suspects))
+		l.suspects = append(l.suspects, s)
+		acc.suspect = uint32(len(l.suspects))
 	}
 }
 
@@ -80,47 +78,22 @@ func (s *suspect) sketched() uint64 {
 			n += k.bytes()
 		}
 	}
-	for _, p := range s.past {
+	for _, sc := range s.scans {
+		n += sc.life.bytes()
+	}
+	for _, p := range s.closedScans {
 		n += p.bytes()
 	}
 	return n
 }
 
-// recall counts the failed contacts that came before the source was a suspect as
-// one flow each, with the outcome and flags of the current one: nothing more was
-// kept of them, and a scanner's probes are alike.
-func (d *Detector) recall(rec *record, s *suspect, current contact, g *sighting) {
-	first := schema.Time(rec.since) * 1e9
-	for _, c := range rec.failed.all(&d.slab) {
-		if c.same(current) {
-			continue
-		}
-		e := &s.evidence[c.marks.class().track()]
-		if e.flows == 0 {
-			e.first, e.last = first, first
-		}
-		e.flows++
-		e.packets++
-		e.scaled += uint64(max(g.f.Exporter.Sampling, 1))
-		e.pace.add(d.units.timeOf(c.stamp(), d.clock.now))
-		if c.marks.class() == classTCP {
-			e.flags.add(g.f)
-		}
-		for i := range e.outcomes {
-			if g.o&(probes|faint)>>i&1 != 0 {
-				e.outcomes[i]++
-			}
-		}
-	}
-}
-
-func (d *Detector) forgetSuspect(rec *record) {
-	if rec.suspect == 0 {
+func (l *ledger) forgetSuspect(acc *account) {
+	if acc.suspect == 0 {
 		return
 	}
-	d.suspects[rec.suspect-1] = nil
-	d.freeSuspects = append(d.freeSuspects, rec.suspect)
-	rec.suspect = 0
+	l.suspects[acc.suspect-1] = nil
+	l.freeSuspects = append(l.freeSuspects, acc.suspect)
+	acc.suspect = 0
 }
 
 // maxNames bounds the IPv6 addresses that are remembered to name targets.

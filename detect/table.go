@@ -14,6 +14,7 @@ type table struct {
 	segments [1 << segmentBits]segment
 	held     uint64
 	places   int    // taken and free
+	version  uint32 // raised when a source moves or goes
 	hand     cursor // of the sweep and of eviction
 }
 
@@ -28,14 +29,14 @@ type segment struct {
 }
 
 // slot is one source: 24 bytes. Most sources have touched one target, which lies
-// in the slot itself; the others have a record.
+// in the slot itself; the others have an account.
 type slot struct {
 	key  uint64 // see keyOf; 0 is free
-	word uint64 // of the one contact, or the index of the record
+	word uint64 // of the one contact, or the index of the account
 	seen uint32 // second of the latest flow, Unix time
 
-	oldest stamp // of the record: no contact is older
-	one    marks // of the one contact; 0: word is a record
+	oldest stamp // of the account: no contact is older
+	one    marks // of the one contact; 0: word is an account
 	bits   slotBits
 }
 
@@ -44,7 +45,9 @@ type slotBits uint8
 const (
 	slotInternal slotBits = 1 << iota
 	slotV6
-	slotRecord
+	slotAccount
+
+	slotAccountBit = 2
 )
 
 // keyOf is an address as a table key: an IPv4 address is itself, an IPv6 address
@@ -55,7 +58,7 @@ func keyOf(a netip.Addr) uint64 {
 		return 1<<32 | uint64(binary.BigEndian.Uint32(b[:]))
 	}
 	b := a.As16()
-	return keyV6 | hashAddr(&b)
+	return keyV6 | schema.HashAddr(&b)
 }
 
 // keyV6 is set in the keys of IPv6 addresses and networks.
@@ -63,13 +66,18 @@ const keyV6 = 1 << 63
 
 // home is where a key belongs: its segment, and its first place there.
 func home(key uint64) (seg, place uint64) {
-	h := schema.Mix64(key)
-	return h >> (64 - segmentBits), h
+	return placeOf(schema.Mix64(key))
 }
 
+// placeOf is home, of the hash of a key.
+func placeOf(hash uint64) (seg, place uint64) { return hash >> (64 - segmentBits), hash }
+
 // find returns the slot of key, or nil. It is valid until a slot is added or removed.
-func (t *table) find(key uint64) *slot {
-	seg, place := home(key)
+func (t *table) find(key uint64) *slot { return t.findFrom(key, schema.Mix64(key)) }
+
+// findFrom is find, for who knows the hash of the key.
+func (t *table) findFrom(key, hash uint64) *slot {
+	seg, place := placeOf(hash)
 	s := &t.segments[seg]
 	if len(s.slots) == 0 {
 		return nil
@@ -81,6 +89,14 @@ func (t *table) find(key uint64) *slot {
 		}
 	}
 	return nil
+}
+
+// again returns what find does, for a lookup that may have found it already.
+func (t *table) again(l *lookup) *slot {
+	if l.slot != nil && l.version == t.version {
+		return l.slot
+	}
+	return t.findFrom(l.key, l.home)
 }
 
 // add returns a new slot for key, which must not be in the table.
@@ -111,6 +127,7 @@ func (s *segment) free(place uint64) *slot {
 func (t *table) resize(seg uint64, places int) {
 	s := &t.segments[seg]
 	old := s.slots
+	t.version++
 	t.places += places - len(old)
 	s.slots = make([]slot, places)
 	for i := range old {
@@ -127,6 +144,7 @@ func (t *table) remove(seg, place int) {
 	mask := uint64(len(s.slots) - 1)
 	hole := uint64(place)
 	s.slots[hole] = slot{}
+	t.version++
 	s.used--
 	t.held--
 	for i := (hole + 1) & mask; s.slots[i].key != 0; i = (i + 1) & mask {
@@ -172,12 +190,41 @@ func (t *table) next() *slot {
 	return s
 }
 
-// dropLast removes the source that next returned last. Another may now be in its
-// place, and is next.
-func (t *table) dropLast() {
+// dropOf removes the i-th source of the latest run, of which it returns what is left. Another
+// may now be in its place. The last of the run is then the first of the next.
+func (t *table) dropOf(run []slot, i int) []slot {
+	t.remove(t.hand.seg, t.hand.place-len(run)+i)
 	t.hand.place--
-	t.remove(t.hand.seg, t.hand.place)
+	return run[:len(run)-1]
 }
+
+// run returns at most n slots that lie after the cursor, in one piece, and moves on by them;
+// none if the table is empty.
+func (t *table) run(n int) []slot {
+	s := t.next()
+	if s == nil {
+		return nil
+	}
+	c := &t.hand
+	slots := t.segments[c.seg].slots[c.place-1:]
+	slots = slots[:min(n, len(slots))]
+	c.place += len(slots) - 1
+	return slots
+}
+
+// shrink halves the places of the segment that the cursor has passed whole, if it uses few.
+func (t *table) shrink() {
+	c := &t.hand
+	s := &t.segments[c.seg]
+	if c.place < len(s.slots) || len(s.slots) <= firstSegment || shrinkBelow*s.used > len(s.slots) {
+		return
+	}
+	t.resize(uint64(c.seg), len(s.slots)/2)
+	c.place = len(s.slots)
+}
+
+// shrinkBelow places for each source are too many: half of them is far from growing again.
+const shrinkBelow = 6
 
 const slotSize = 24 // bytes
 

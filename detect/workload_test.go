@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -30,11 +31,11 @@ func TestTheWorkloadsScannersAreAllFoundAndNobodyElse(t *testing.T) {
 	truth := workloadTruth(t, filepath.Join(dir, "truth.csv"))
 	d := newDetector(t, func(c *detect.Config) {
 		hundred := []uint32{100, 100, 100, 100}
-		c.Vertical, c.HorizontalIn, c.HorizontalEx, c.Block = hundred, hundred, hundred, hundred
+		c.Vertical, c.HorizontalInternal, c.HorizontalExternal, c.Block = hundred, hundred, hundred, hundred
 		c.UDPFactor, c.BusyFactor = 1, 1
 		c.Memory = 4 << 30 // one partition has them all
 	})
-	p := detect.NewPairing(1<<16, detect.ServicePorts[:])
+	p := orient.NewPairing(1<<16, orient.ServicePorts[:])
 	found := map[netip.Addr]schema.Alert{}
 	n := 0
 	start := time.Now()

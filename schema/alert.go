@@ -11,10 +11,11 @@ import (
 
 // Alert is one revision of what is known of one scan. An alert is opened once,
 // updated while it grows, and closed; all its revisions share the ID, and the highest
-// says everything. A closed one is told of again only when its scanner got in: it is
-// updated, and closed again, with the totals of its first close, fewer targets, ports
-// and networks, and no footprint, flags or sketch. Its wire form is JSON.
+// says everything. A closed one goes on when its scanner comes back, with the totals of
+// all that it did, or when its scanner got in: then with the totals of the close, fewer
+// targets, ports and networks, and no footprint, flags or sketch. Its wire form is JSON.
 type Alert struct {
+	// wide: its JSON is flat, so that a SIEM needs no paths.
 	ID       string   `json:"id"`       // hash of tenant, source, rule and pane of the first contact
 	Revision uint32   `json:"revision"` // 1 for the opening, then 2, 3, ...
 	State    State    `json:"state"`
@@ -47,39 +48,48 @@ type Verdict struct {
 	Orientation string   `json:"orientation"` // which rule said who started it
 }
 
-// Scale is how much was touched over the whole window.
+// Scale is how much was touched over the whole life of the alert.
 type Scale struct {
-	Hosts   Count  `json:"hosts"`
-	Ports   Count  `json:"ports"`
-	Pairs   Count  `json:"pairs"` // distinct (address, port, protocol)
-	Flows   uint64 `json:"flows"`
-	Packets uint64 `json:"packets"`        // as exported, not scaled by sampling
-	Scaled  uint64 `json:"packets_scaled"` // each flow's packets times its sampling rate
-	Bytes   uint64 `json:"bytes"`          // as exported
+	Hosts Count `json:"hosts"`
+	Ports Count `json:"ports"`
+	Pairs Count `json:"pairs"` // distinct (address, port, protocol)
+
+	InWindow InWindow `json:"in_window"`
+	Flows    uint64   `json:"flows"`
+	Packets  uint64   `json:"packets"`        // as exported, not scaled by sampling
+	Scaled   uint64   `json:"packets_scaled"` // each flow's packets times its sampling rate
+	Bytes    uint64   `json:"bytes"`          // as exported
+}
+
+// InWindow is what of the scale lies within the detector's window before last_seen.
+type InWindow struct {
+	Hosts Count `json:"hosts"`
+	Ports Count `json:"ports"`
+	Pairs Count `json:"pairs"`
 }
 
 // Evidence is what an analyst looks at next.
 type Evidence struct {
-	Targets     []netip.Addr      `json:"targets"`             // a sample: the first 5, 10 of the rest, the last 5
-	TopPorts    []PortCount       `json:"top_ports"`           // most hosts first, at most 10
-	Footprint   []Footprint       `json:"footprint,omitempty"` // since the alert opened
-	Coverage    Coverage          `json:"coverage"`
-	HostsSketch []byte            `json:"hosts_sketch,omitempty"` // at the first close, where hosts are estimated: see MergeHosts
-	SourcePorts []uint16          `json:"source_ports"`           // those that a third or more of the flows share
-	Outcomes    map[string]uint64 `json:"outcomes"`               // flows by what they say
-	Flags       map[string]uint64 `json:"flags,omitempty"`        // TCP flows by the initiator's flags: see FlagNames; OtherFlags
-	Peak        uint32            `json:"peak_flows_minute"`      // most flows that began within one minute of event time
-	Exporters   []netip.Addr      `json:"exporters"`              // who reported it
-	Sampling    uint32            `json:"sampling,omitempty"`     // the coarsest rate, where any sampled
-	Answered    []Endpoint        `json:"answered,omitempty"`     // probed first, then held a session with
+	Targets         []netip.Addr      `json:"targets"`             // a sample: the first 5, 10 of the rest, the last 5
+	TopPorts        []PortCount       `json:"top_ports"`           // most hosts first, at most 10
+	Footprint       []Footprint       `json:"footprint,omitempty"` // since the alert opened
+	Coverage        Coverage          `json:"coverage"`
+	HostsSketch     []byte            `json:"hosts_sketch,omitempty"`     // at the first close, where hosts are estimated: see MergeHosts
+	SourcePorts     []uint16          `json:"source_ports"`               // those that a third or more of the flows share
+	Outcomes        map[string]uint64 `json:"outcomes"`                   // flows by what they say
+	Flags           map[string]uint64 `json:"flags,omitempty"`            // TCP flows by the initiator's flags: see FlagNames; OtherFlags
+	Peak            uint32            `json:"peak_flows_minute"`          // most flows that began within one minute of event time
+	Exporters       []netip.Addr      `json:"exporters"`                  // who reported it
+	Sampling        uint32            `json:"sampling,omitempty"`         // the coarsest rate, where any sampled
+	TargetsEstimate uint64            `json:"targets_estimate,omitempty"` // where sampled: how many pairs there were, by those that were seen
+	Answered        []Endpoint        `json:"answered,omitempty"`         // probed first, then held a session with
 }
 
 // OtherFlags counts in Evidence.Flags what comes after the first 8 combinations.
 const OtherFlags = "other"
 
 // Coverage is where the targets lie. Internal and External add up to the hosts,
-// but for IPv6, where not all addresses are remembered, and for a scan that is older
-// than the window: hosts are those of the window, these since the alert opened.
+// but for IPv6, where not all addresses are remembered.
 type Coverage struct {
 	Internal  uint64         `json:"internal"` // hosts within the configured internal prefixes
 	External  uint64         `json:"external"`
@@ -138,7 +148,7 @@ func (c Count) String() string {
 type State string
 
 // The states. Open comes once; after Close there may be an Update and another Close,
-// if the scanner got in.
+// if the scanner came back or got in.
 const (
 	Open   State = "open"
 	Update State = "update"
@@ -215,5 +225,8 @@ func ParseAlert(b []byte) (*Alert, error) {
 	return a, nil
 }
 
-// MessageID is the name of one revision: NATS drops a second message that has it.
-func (a *Alert) MessageID() string { return fmt.Sprintf("%s.%d", a.ID, a.Revision) }
+// MessageID is the name of one revision, see [AlertHeader.MessageID].
+func (a *Alert) MessageID() string {
+	h := a.Header()
+	return h.MessageID()
+}

@@ -8,6 +8,8 @@ import "net/netip"
 // Everything that has a direction stands in Src or Dst, so turning a flow round
 // is swapping the two. A record of one direction (NetFlow v5 and most of v9)
 // has counts in one of them only.
+//
+// wide: it is a record's fields, and copied whole.
 type Flow struct {
 	Exporter Exporter
 
@@ -24,7 +26,10 @@ type Flow struct {
 	TTL       uint8
 	Forward   uint8 // forwardingStatus, IPFIX element 89
 	EndReason uint8 // flowEndReason, IPFIX element 136
-	Event     uint8 // firewallEvent, IPFIX element 233: 3 is denied
+
+	Event       uint8  // firewallEvent, IPFIX element 233: 3 is denied
+	NATEvent    uint8  // natEvent, IPFIX element 230: 1 a translation was made, 2 removed, ...
+	EventReason uint16 // why, where Event is Cisco ASA's (33002): 1001 and 1002 an access list, 1004 no SYN first, ...
 
 	Initiator   Initiator   // what the exporter itself says
 	Orientation Orientation // how it was decided who Src is
@@ -51,8 +56,42 @@ type Side struct {
 	Port      uint16 // only for protocols that have ports, see HasPorts
 	TCPFlags  uint16 // of this side's packets, ORed over the flow
 	VLAN      uint16
-	Mask      uint8 // prefix length of the route to Addr
+	Mask      uint8  // prefix length of the route to Addr
+	Untold    Untold // which of the above are unknown, not zero
 	Country   Country
+}
+
+// Control is the six classic TCP control bits. ECE and CWR do not matter (nfdump's
+// "flags S and not flags AFURP").
+func (s *Side) Control() uint8 { return uint8(s.TCPFlags & 0x3f) }
+
+// Untold says which numbers of a Side nobody told: the exporter's template has no element for
+// them, its format no field, its file no column. They are zero and mean nothing. The zero Untold
+// means that all were told.
+//
+// The bits are of what can be told at all: of [UntoldFlags] ask only for TCP, of [UntoldPort] only where
+// [HasPorts] says so.
+type Untold uint8
+
+// What was not told.
+const (
+	// UntoldPackets: how many packets this side sent.
+	UntoldPackets Untold = 1 << iota
+	// UntoldBytes: how many bytes.
+	UntoldBytes
+	// UntoldFlags: the TCP flags of its packets.
+	UntoldFlags
+	// UntoldPort: its port; that of a later fragment of a datagram, say, which has none.
+	UntoldPort
+
+	// UntoldSent: nothing of what this side sent. In Dst, as exported: the record is of one
+	// direction, and another may tell what came back, or nothing will.
+	UntoldSent = UntoldPackets | UntoldBytes | UntoldFlags
+)
+
+// OneWay reports whether the record tells nothing of what one of its sides sent.
+func (f *Flow) OneWay() bool {
+	return f.Src.Untold&UntoldSent == UntoldSent || f.Dst.Untold&UntoldSent == UntoldSent
 }
 
 // FlowType is goflow2's FlowType enumeration.
@@ -127,9 +166,9 @@ type Hints uint8
 
 // The hints.
 const (
-	// HintCallBack: Dst had lately opened a session with Src that is known to call
+	// HintServerCall: Dst had lately opened a session with Src that is known to call
 	// back, such as FTP, whose data comes from port 20, or mail, which asks for ident.
-	HintCallBack Hints = 1 << iota
+	HintServerCall Hints = 1 << iota
 	// HintCopy: this is a second copy, in the partition of Dst, a source with an open
 	// alert to which Src opened a session. It is counted nowhere else.
 	HintCopy
@@ -148,7 +187,16 @@ const (
 )
 
 // FlagNames is TCP flags as letters, lowest bit first: S, SA, FPU; none for no flag.
-func FlagNames(flags uint16) string {
+func FlagNames(flags uint16) string { return flagNames[uint8(flags)] }
+
+var flagNames = func() (names [1 << 8]string) {
+	for flags := range names {
+		names[flags] = spellFlags(flags)
+	}
+	return names
+}()
+
+func spellFlags(flags int) string {
 	var b []byte
 	for i, letter := range []byte("FSRPAUEC") {
 		if flags>>i&1 != 0 {

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"math/bits"
 	"net/netip"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -69,33 +70,53 @@ const (
 	maxRanges   = 64 // beyond, a bitmap is about as short
 )
 
-// SetNumbers gives f the numbers whose bits are set, in the form that is the shorter.
-func (f *Footprint) SetNumbers(set *[FootprintBits / 64]uint64) {
+// FootprintWord is 64 numbers of a set, from 64*At on: a bit for each, the lowest first.
+type FootprintWord struct {
+	At   int
+	Bits uint64
+}
+
+// SetNumbers gives f a set of numbers, in the form that is the shorter. It comes as the
+// words that are not zero, ascending.
+func (f *Footprint) SetNumbers(words []FootprintWord) {
 	f.Count, f.Ranges, f.Bitmap = 0, nil, nil
-	runs, last := 0, uint64(0)
-	for _, w := range set {
-		f.Count += uint32(bits.OnesCount64(w))
-		runs += bits.OnesCount64(w &^ (w<<1 | last>>63)) // bits without a neighbour before them
+	runs, last := 0, FootprintWord{At: -1}
+	for _, w := range words {
+		before := uint64(0)
+		if w.At == last.At+1 {
+			before = last.Bits >> 63
+		}
+		f.Count += uint32(bits.OnesCount64(w.Bits))
+		runs += bits.OnesCount64(w.Bits &^ (w.Bits<<1 | before)) // bits without a neighbour before them
 		last = w
 	}
-	if runs > maxRanges {
+	switch {
+	case runs > maxRanges && f.Count >= listedBelow:
 		f.Bitmap = make(Bitmap, bitmapBytes)
-		for i, w := range set {
-			binary.LittleEndian.PutUint64(f.Bitmap[8*i:], w)
+		for _, w := range words {
+			binary.LittleEndian.PutUint64(f.Bitmap[8*w.At:], w.Bits)
 		}
 		return
+	case runs > maxRanges:
+		f.Bitmap = make(Bitmap, 0, 2*f.Count)
+	case runs > 0:
+		f.Ranges = make(Ranges, 0, runs)
 	}
-	for i, w := range set {
-		for ; w != 0; w &= w - 1 {
-			f.Ranges.add(uint16(64*i + bits.TrailingZeros64(w)))
+	for _, w := range words {
+		if f.Bitmap == nil {
+			f.Ranges.addWord(w)
+			continue
+		}
+		for ; w.Bits != 0; w.Bits &= w.Bits - 1 {
+			f.Bitmap = binary.LittleEndian.AppendUint16(f.Bitmap, uint16(64*w.At+bits.TrailingZeros64(w.Bits)))
 		}
 	}
 }
 
 // Has reports whether number i is in the footprint.
 func (f *Footprint) Has(i uint16) bool {
-	if len(f.Bitmap) == bitmapBytes {
-		return f.Bitmap[i>>3]>>(i&7)&1 != 0
+	if f.Bitmap != nil {
+		return f.Bitmap.has(i)
 	}
 	for _, r := range f.Ranges {
 		if r.First <= i && i <= r.Last {
@@ -134,17 +155,26 @@ type Range struct{ First, Last uint16 }
 // Ranges are ascending and do not touch. Their text is what nmap's -p takes.
 type Ranges []Range
 
-func (r *Ranges) add(i uint16) {
-	if n := len(*r); n > 0 && (*r)[n-1].Last+1 == i {
-		(*r)[n-1].Last = i
-		return
+// addWord adds what a word has behind what there is, a run of ones at a time.
+func (r *Ranges) addWord(w FootprintWord) {
+	for w.Bits != 0 {
+		at := bits.TrailingZeros64(w.Bits)
+		run := bits.TrailingZeros64(^(w.Bits >> at))
+		first := uint16(64*w.At + at)
+		last := first + uint16(run-1)
+		if n := len(*r); n > 0 && (*r)[n-1].Last+1 == first {
+			(*r)[n-1].Last = last
+		} else {
+			*r = append(*r, Range{first, last})
+		}
+		w.Bits &^= (1<<run - 1) << at
 	}
-	*r = append(*r, Range{i, i})
 }
 
 // MarshalText writes 22,80,1000-1999.
-func (r Ranges) MarshalText() ([]byte, error) {
-	var b []byte
+func (r Ranges) MarshalText() ([]byte, error) { return r.appendText(nil), nil }
+
+func (r Ranges) appendText(b []byte) []byte {
 	for i, x := range r {
 		if i > 0 {
 			b = append(b, ',')
@@ -154,7 +184,7 @@ func (r Ranges) MarshalText() ([]byte, error) {
 			b = strconv.AppendUint(append(b, '-'), uint64(x.Last), 10)
 		}
 	}
-	return b, nil
+	return b
 }
 
 // UnmarshalText reads what MarshalText writes, and nothing else.
@@ -180,23 +210,50 @@ func (r *Ranges) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Bitmap is 8,192 bytes, a bit for each number, or nil.
+// Bitmap is a set of numbers that lie scattered, or nil. It is a bit for each number in
+// 8,192 bytes, and in memory, where that is shorter, a list of them: ascending, two bytes
+// each, the lower first. Its text is always that of the bits.
 type Bitmap []byte
+
+// listedBelow are so many numbers that the bits are shorter than the list.
+const listedBelow = bitmapBytes / 2
 
 var errBitmap = errors.New("bitmap: not base64 of zlib of 8192 bytes")
 
-// MarshalText writes the base64 of the compressed bits. The compressor is one
-// that keeps nothing between calls: others allocate a megabyte for each.
-func (m Bitmap) MarshalText() ([]byte, error) {
-	if len(m) != bitmapBytes {
-		return nil, errBitmap
+func (m Bitmap) at(i int) uint16 { return binary.LittleEndian.Uint16(m[2*i:]) }
+
+func (m Bitmap) has(i uint16) bool {
+	if len(m) == bitmapBytes {
+		return m[i>>3]>>(i&7)&1 != 0
+	}
+	n := len(m) / 2
+	at := sort.Search(n, func(at int) bool { return m.at(at) >= i })
+	return at < n && m.at(at) == i
+}
+
+// MarshalText writes the base64 of the compressed bits.
+func (m Bitmap) MarshalText() ([]byte, error) { return m.appendText(nil) }
+
+// appendText appends what MarshalText writes. The compressor is one that keeps nothing
+// between calls: others allocate a megabyte for each.
+func (m Bitmap) appendText(b []byte) ([]byte, error) {
+	var all [bitmapBytes]byte
+	switch {
+	case len(m) == bitmapBytes:
+		copy(all[:], m)
+	case m == nil || len(m)%2 != 0 || len(m) > bitmapBytes:
+		return b, errBitmap
+	}
+	for i := 0; len(m) < bitmapBytes && i < len(m)/2; i++ {
+		n := m.at(i)
+		all[n>>3] |= 1 << (n & 7)
 	}
 	z := bytes.NewBuffer([]byte{0x78, 0x01}) // deflate, window of 32 KiB, fastest
-	if err := flate.StatelessDeflate(z, m, true, nil); err != nil {
-		return nil, err
+	if err := flate.StatelessDeflate(z, all[:], true, nil); err != nil {
+		return b, err
 	}
-	text := binary.BigEndian.AppendUint32(z.Bytes(), adler32.Checksum(m))
-	return base64.StdEncoding.AppendEncode(nil, text), nil
+	text := binary.BigEndian.AppendUint32(z.Bytes(), adler32.Checksum(all[:]))
+	return base64.StdEncoding.AppendEncode(b, text), nil
 }
 
 // UnmarshalText reads what any zlib has compressed.
@@ -211,6 +268,24 @@ func (m *Bitmap) UnmarshalText(b []byte) error {
 	if n != bitmapBytes || !errors.Is(err, io.ErrUnexpectedEOF) { // which comes behind a checksum that is right
 		return errBitmap
 	}
-	*m = all[:bitmapBytes]
+	*m = Bitmap(all[:bitmapBytes]).shortest()
 	return nil
+}
+
+// shortest is the list of the numbers of a bitmap, if that is the shorter.
+func (m Bitmap) shortest() Bitmap {
+	n := 0
+	for i := 0; i < len(m); i += 8 {
+		n += bits.OnesCount64(binary.LittleEndian.Uint64(m[i:]))
+	}
+	if n == 0 || n >= listedBelow {
+		return m
+	}
+	list := make(Bitmap, 0, 2*n)
+	for i := range FootprintBits {
+		if m.has(uint16(i)) {
+			list = binary.LittleEndian.AppendUint16(list, uint16(i))
+		}
+	}
+	return list
 }

@@ -21,7 +21,13 @@ func footprint(numbers []uint16) *schema.Footprint {
 		set[i>>6] |= 1 << (i & 63)
 	}
 	f := &schema.Footprint{Of: schema.FootprintAddresses, Prefix: netip.MustParsePrefix("10.1.0.0/16")}
-	f.SetNumbers(&set)
+	var words []schema.FootprintWord
+	for i, w := range set {
+		if w != 0 {
+			words = append(words, schema.FootprintWord{At: i, Bits: w})
+		}
+	}
+	f.SetNumbers(words)
 	return f
 }
 
@@ -88,6 +94,25 @@ func TestAFootprintTakesTheShorterOfItsForms(t *testing.T) {
 		}
 		if len(wire) > c.most || c.want != "" && string(wire) != c.want {
 			t.Errorf("%d numbers take %d bytes, want at most %d: %.100s", len(c.numbers), len(wire), c.most, wire)
+		}
+	}
+}
+
+// In memory 130 addresses take no 8 KiB, and their text is that of the bits.
+func TestAFewScatteredNumbersAreAListInMemoryAndABitmapInText(t *testing.T) {
+	for _, n := range []int{130, 4000, 5000} {
+		numbers := scattered(2, n)
+		f := footprint(numbers)
+		if len(f.Bitmap) != min(2*len(numbers), 8192) {
+			t.Errorf("%d numbers take %d bytes", len(numbers), len(f.Bitmap))
+		}
+		bits := make(schema.Bitmap, 8192)
+		for _, i := range numbers {
+			bits[i>>3] |= 1 << (i & 7)
+		}
+		got, err := f.Bitmap.MarshalText()
+		if want, _ := bits.MarshalText(); err != nil || string(got) != string(want) {
+			t.Errorf("%d numbers: %v, %s, want %s", len(numbers), err, got, want)
 		}
 	}
 }

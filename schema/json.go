@@ -13,8 +13,9 @@ import (
 //
 // Behind goflow2's names come ours, each only where it says something:
 // reverse_bytes, reverse_packets, reverse_tcp_flags, flow_end_reason,
-// firewall_event, initiator ("src" or "dst"), orientation, swapped, hints
-// (a number, see Hints), src_country and dst_country.
+// firewall_event, firewall_event_reason, nat_event, initiator ("src" or "dst"), orientation,
+// swapped, hints (a number, see Hints), src_untold and dst_untold (a number, see Untold),
+// src_country and dst_country.
 
 var initiatorNames = [...]string{InitiatorUnknown: "", InitiatorSrc: "src", InitiatorDst: "dst"}
 
@@ -63,6 +64,8 @@ func appendOurs(b []byte, f *Flow) []byte {
 	b = appendSet(b, `,"reverse_tcp_flags":`, uint64(f.Dst.TCPFlags))
 	b = appendSet(b, `,"flow_end_reason":`, uint64(f.EndReason))
 	b = appendSet(b, `,"firewall_event":`, uint64(f.Event))
+	b = appendSet(b, `,"firewall_event_reason":`, uint64(f.EventReason))
+	b = appendSet(b, `,"nat_event":`, uint64(f.NATEvent))
 	if f.Initiator != InitiatorUnknown && int(f.Initiator) < len(initiatorNames) {
 		b = append(append(append(b, `,"initiator":"`...), initiatorNames[f.Initiator]...), '"')
 	}
@@ -73,6 +76,8 @@ func appendOurs(b []byte, f *Flow) []byte {
 		b = append(b, `,"swapped":true`...)
 	}
 	b = appendSet(b, `,"hints":`, uint64(f.Hints))
+	b = appendSet(b, `,"src_untold":`, uint64(f.Src.Untold&untoldBits))
+	b = appendSet(b, `,"dst_untold":`, uint64(f.Dst.Untold&untoldBits))
 	b = appendCountry(b, `,"src_country":"`, f.Src.Country)
 	return appendCountry(b, `,"dst_country":"`, f.Dst.Country)
 }

@@ -156,6 +156,10 @@ func (f *Flow) setSmallJSON(key []byte, v scalar) (known bool, err error) {
 		f.EndReason, err = number[uint8](v)
 	case "firewall_event":
 		f.Event, err = number[uint8](v)
+	case "firewall_event_reason":
+		f.EventReason, err = number[uint16](v)
+	case "nat_event":
+		f.NATEvent, err = number[uint8](v)
 	case "initiator":
 		f.Initiator, err = choice[Initiator](v, initiatorNames[:])
 	case "orientation":
@@ -185,6 +189,9 @@ func (s *Side) setJSON(name []byte, v scalar) (known bool, err error) {
 		s.Mask, err = v.mask()
 	case "country":
 		s.Country = CountryOf(string(v.text()))
+	case "untold":
+		s.Untold, err = number[Untold](v)
+		s.Untold &= untoldBits
 	default:
 		return false, nil
 	}

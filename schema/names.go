@@ -1,10 +1,8 @@
 package schema
 
 import (
-	"cmp"
 	"encoding/binary"
 	"net/netip"
-	"strings"
 )
 
 // Topics, groups and the stream carry the version of what is in them: a change
@@ -12,6 +10,7 @@ import (
 const (
 	FlowsTopic    = "scanhound.flows.v1"
 	AlertsTopic   = "scanhound.alerts.v1"
+	StateTopic    = "scanhound.state.v1"
 	TemplateTopic = "scanhound.templates.v1"
 	DetectorGroup = "scanhound-detector.v1"
 	AlerterGroup  = "scanhound-alerter.v1"
@@ -20,25 +19,10 @@ const (
 	AlertSubjects = "alerts.scan.>"
 )
 
-// Subject returns the NATS subject of an alert: alerts.scan.KIND.SEVERITY.SITE,
-// the alert's own site or else the given one. Addresses stay out of it, they
-// would make a subject for each.
+// Subject returns the NATS subject of an alert, see [AlertHeader.Subject].
 func Subject(a *Alert, site string) string {
-	return "alerts.scan." + string(a.Kind) + "." + string(a.Severity) + "." + token(cmp.Or(a.Site, site))
-}
-
-// token makes s one token of a subject.
-func token(s string) string {
-	if s == "" {
-		return "default"
-	}
-	return strings.Map(func(r rune) rune {
-		switch r {
-		case '.', '*', '>', ' ', '\t', '\r', '\n':
-			return '_'
-		}
-		return r
-	}, s)
+	h := a.Header()
+	return h.Subject(site)
 }
 
 // Partition returns the partition of n that holds all flows of a source. The
@@ -59,6 +43,11 @@ func Partition(source netip.Addr, n int) int {
 		key = binary.BigEndian.Uint64(a[:8]) ^ 1<<63
 	}
 	return int(Mix64(key) % uint64(n))
+}
+
+// HashAddr mixes all bits of an address of 16 bytes.
+func HashAddr(a *[16]byte) uint64 {
+	return Mix64(binary.BigEndian.Uint64(a[:8]) ^ Mix64(binary.BigEndian.Uint64(a[8:])))
 }
 
 // Mix64 is the finalizer of splitmix64 (Steele, Lea, Flood: "Fast splittable

@@ -46,6 +46,7 @@ func randomFlow(t *rapid.T) schema.Flow {
 			Port: rapid.Uint16().Draw(t, "port"), TCPFlags: rapid.Uint16().Draw(t, "flags"),
 			VLAN: rapid.Uint16().Draw(t, "vlan"), Mask: rapid.Uint8().Draw(t, "mask"),
 			Country: schema.CountryOf(rapid.SampledFrom([]string{"", "DE", "ZZ"}).Draw(t, "country")),
+			Untold:  schema.Untold(rapid.Uint8Range(0, 15).Draw(t, "untold")),
 		}
 	}
 	time := func() schema.Time { return schema.Time(rapid.Int64Range(0, 1<<62).Draw(t, "time")) }
@@ -57,6 +58,7 @@ func randomFlow(t *rapid.T) schema.Flow {
 		Received: time(), Start: time(), End: time(), Src: side("src"), Dst: side("dst"),
 		Proto: rapid.Uint8().Draw(t, "proto"), TOS: rapid.Uint8().Draw(t, "tos"), TTL: rapid.Uint8().Draw(t, "ttl"),
 		Forward: rapid.Uint8().Draw(t, "forward"), EndReason: rapid.Uint8().Draw(t, "reason"), Event: rapid.Uint8().Draw(t, "event"),
+		NATEvent: rapid.Uint8().Draw(t, "nat"), EventReason: rapid.Uint16().Draw(t, "why"),
 		Initiator:   schema.Initiator(rapid.Uint8Range(0, 2).Draw(t, "initiator")),
 		Orientation: schema.Orientation(rapid.Uint8Range(0, 4).Draw(t, "orientation")),
 		Swapped:     rapid.Bool().Draw(t, "swapped"),

@@ -16,8 +16,11 @@ func ReadFlow(b []byte, f *Flow) (int, error) {
 	}
 	end := n + int(size)
 	*f = Flow{}
-	if err := f.parse(b[n:end]); err != nil {
-		return end, err
+	if !f.fast(b[n:], int(size)) {
+		*f = Flow{}
+		if err := f.parse(b[n:end]); err != nil {
+			return end, err
+		}
 	}
 	f.settle()
 	return end, nil
@@ -200,6 +203,12 @@ func (f *Flow) setOurs(field, v uint64) {
 		f.Dst.Country = countryFrom(v)
 	case fieldHints:
 		f.Hints = Hints(v)
+	case fieldUntold:
+		f.Dst.Untold, f.Src.Untold = Untold(v)&untoldBits, Untold(v>>4)&untoldBits
+	case fieldNATEvent:
+		f.NATEvent = uint8(v)
+	case fieldEventReason:
+		f.EventReason = uint16(v)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,41 +36,57 @@ func openAlerts(t *testing.T, k kafka, topic string) *stream.AlertProducer {
 	return p
 }
 
-func TestTheRevisionsOfAnAlertAreWrittenInOrderToOnePartition(t *testing.T) {
+func TestTheAlertsOfAPartitionAreWrittenInOrderToOnePartition(t *testing.T) {
 	onEachKafka(t, func(t *testing.T, k kafka) {
 		const partitions = 3
 		topic := k.topic(t, partitions, nil)
 		p := openAlerts(t, k, topic)
 		for rev := 1; rev <= 3; rev++ {
-			var alerts []schema.Alert
 			for n := range 10 {
-				alerts = append(alerts, alert(n, rev))
-			}
-			if err := p.Produce(soon(t), alerts); err != nil {
-				t.Fatal(err)
+				a := alert(n, rev)
+				a.Origin.Partition = 0 // says nothing of where it is written
+				if err := p.Produce(soon(t), int32(n), []schema.Alert{a, alert(n+10, rev)}); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
-		if s := p.Stats(); s.Produced != 30 || s.Refused != 0 || s.Failures != 0 {
+		if s := p.Stats(); s.Produced != 60 || s.Refused != 0 || s.Failures != 0 {
 			t.Errorf("stats %+v", s)
 		}
 		next := map[string]uint32{}
-		for partition, records := range readAll(t, k, topic, 30) {
+		for partition, records := range readAll(t, k, topic, 60) {
 			for _, r := range records {
 				a, err := schema.ParseAlert(r.Value)
 				if err != nil {
 					t.Fatal(err)
 				}
 				next[a.ID]++
-				if string(r.Key) != a.ID || a.Origin.Partition%partitions != partition || a.Revision != next[a.ID] {
+				n, err := strconv.ParseInt(a.ID, 16, 32)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(r.Key) != a.ID || int32(n%10%partitions) != partition || a.Revision != next[a.ID] {
 					t.Errorf("partition %d: key %s, revision %d", partition, r.Key, a.Revision)
 				}
-				want := alert(int(a.Origin.Partition), int(a.Revision))
+				want := alert(int(n), int(a.Revision))
+				want.Origin.Partition = a.Origin.Partition
 				if diff := cmp.Diff(&want, a, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" {
 					t.Error(diff)
 				}
 			}
 		}
 	})
+}
+
+func TestAlertsOfAPartitionThatCannotBeAreNotWritten(t *testing.T) {
+	k := fakeKafka(t, embedded.KafkaConfig{})
+	p := openAlerts(t, k, k.topic(t, 3, nil))
+	if err := p.Produce(soon(t), -1, []schema.Alert{alert(0, 1)}); err == nil || !strings.HasPrefix(err.Error(), "BUG: ") {
+		t.Errorf("error %v", err)
+	}
+	if s := p.Stats(); s != (stream.AlertStats{}) {
+		t.Errorf("stats %+v", s)
+	}
 }
 
 func TestAnAlertThatKafkaWillNeverTakeIsLeftOut(t *testing.T) {
@@ -80,7 +97,7 @@ func TestAnAlertThatKafkaWillNeverTakeIsLeftOut(t *testing.T) {
 		for i := range 3000 {
 			large.Evidence.Targets = append(large.Evidence.Targets, netip.AddrFrom4([4]byte{byte(i * 7), byte(i * 13), byte(i >> 4), byte(i * 31)}))
 		}
-		if err := p.Produce(soon(t), []schema.Alert{large, alert(1, 1)}); err != nil {
+		if err := p.Produce(soon(t), 0, []schema.Alert{large, alert(1, 1)}); err != nil {
 			t.Fatal(err)
 		}
 		if s := p.Stats(); s.Produced != 1 || s.Refused != 1 {
@@ -94,14 +111,14 @@ func TestProduceWaitsForKafkaUntilItsContextEnds(t *testing.T) {
 	k := fakeKafka(t, embedded.KafkaConfig{Dir: dir})
 	topic := k.topic(t, 1, nil)
 	p := openAlerts(t, k, topic)
-	if err := p.Produce(soon(t), []schema.Alert{alert(0, 1)}); err != nil {
+	if err := p.Produce(soon(t), 0, []schema.Alert{alert(0, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	port := port(t, k)
 	k.fake.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	err := p.Produce(ctx, []schema.Alert{alert(0, 2)})
+	err := p.Produce(ctx, 0, []schema.Alert{alert(0, 2)})
 	if err == nil || !strings.Contains(err.Error(), topic) {
 		t.Errorf("without a broker: %v", err)
 	}
@@ -109,7 +126,7 @@ func TestProduceWaitsForKafkaUntilItsContextEnds(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 	fakeKafka(t, embedded.KafkaConfig{Dir: dir, Port: port})
-	if err := p.Produce(soon(t), []schema.Alert{alert(0, 2)}); err != nil {
+	if err := p.Produce(soon(t), 0, []schema.Alert{alert(0, 2)}); err != nil {
 		t.Errorf("with a broker again: %v", err)
 	}
 }

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -29,14 +33,22 @@ func (c *Consumer) assign(ctx context.Context, offsets map[string]map[int32]kgo.
 	if err != nil {
 		return nil, err
 	}
+	// Together: each may have a state to read.
+	var g errgroup.Group
+	var mu sync.Mutex
 	for n, a := range known {
-		from, err := c.begin(ctx, cl, a)
-		if err != nil {
-			return nil, err
-		}
-		// Without an epoch: a rewound offset has none, and a committed one needs none, since
-		// offsets that Kafka has lost show as out of range.
-		mine[n] = kgo.NewOffset().At(from).WithEpoch(-1)
+		g.Go(func() error {
+			from, err := c.begin(ctx, cl, a)
+			mu.Lock()
+			defer mu.Unlock()
+			// Without an epoch: a rewound offset has none, and a committed one needs none, since
+			// offsets that Kafka has lost show as out of range.
+			mine[n] = kgo.NewOffset().At(from).WithEpoch(-1)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	return offsets, nil
 }
@@ -45,7 +57,7 @@ func (c *Consumer) assign(ctx context.Context, offsets map[string]map[int32]kgo.
 func (c *Consumer) begin(ctx context.Context, cl *kgo.Client, a Assignment) (int64, error) {
 	// A session that ended while offsets were being looked up begins again here, without
 	// a revocation: what is held has read nothing yet.
-	c.letGo(cl, []int32{a.Partition}, Revoked)
+	_ = c.letGo(cl, []int32{a.Partition}, Revoked)
 	w, from, err := c.open(ctx, a)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -53,24 +65,54 @@ func (c *Consumer) begin(ctx context.Context, cl *kgo.Client, a Assignment) (int
 		}
 		return 0, err
 	}
+	start, err := c.firstOffset(ctx, cl, a, from)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && c.closing {
+		err = context.Canceled
+	}
+	if err != nil {
+		w.Close(ctx, Lost) // it has done nothing yet
+		return 0, err
+	}
+	if _, ok := w.(Preparer); ok {
+		cl.PauseFetchPartitions(map[string][]int32{a.Topic: {a.Partition}})
+	}
+	done := a.Committed
+	if from.offset > 0 {
+		done = max(done, start)
+	}
+	c.held[a.Partition] = c.start(a, w, start, done)
+	return start, nil
+}
+
+// From is where a Worker wants to begin to read. The zero From is at Committed.
+type From struct {
+	stamp  time.Time
+	offset int64 // and one
+}
+
+// FromStamp begins with the first record that was stamped at or after an instant, but
+// never above Committed. The zero time is at Committed.
+func FromStamp(t time.Time) From { return From{stamp: t} }
+
+// FromOffset begins at an offset, wherever Committed is: what lies below was processed.
+func FromOffset(n int64) From { return From{offset: n + 1} }
+
+func (c *Consumer) firstOffset(ctx context.Context, cl *kgo.Client, a Assignment, from From) (int64, error) {
 	start := max(a.Committed, a.Earliest)
-	if !from.IsZero() && start > a.Earliest {
-		first, err := c.listOffsets(ctx, cl, map[int32]int64{a.Partition: from.UnixMilli()})
+	switch {
+	case from.offset > 0:
+		start = min(max(from.offset-1, a.Earliest), a.High)
+	case !from.stamp.IsZero() && start > a.Earliest:
+		first, err := c.listOffsets(ctx, cl, map[int32]int64{a.Partition: from.stamp.UnixMilli()})
 		if err != nil {
-			w.Close(Stopped)
 			return 0, err
 		}
 		if at := first[a.Partition]; at >= 0 {
 			start = max(min(start, at), a.Earliest)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		w.Close(Stopped)
-		return 0, context.Canceled
-	}
-	c.held[a.Partition] = c.start(a, w, start)
 	return start, nil
 }
 
@@ -93,9 +135,15 @@ func (c *Consumer) inspect(ctx context.Context, cl *kgo.Client, offsets map[int3
 	if err != nil {
 		return nil, err
 	}
+	id := c.topicID(ctx, cl)
 	known := map[int32]Assignment{}
 	for n, o := range offsets {
-		a := Assignment{Topic: c.cfg.Topic, Partition: n, Committed: max(o.EpochOffset().Offset, -1), Earliest: first[n], High: last[n]}
+		a := Assignment{Topic: c.cfg.Topic, Partition: n, Committed: max(o.EpochOffset().Offset, -1), Earliest: first[n], High: last[n], TopicID: id}
+		if a.Committed > a.High {
+			c.log.Error("the topic ends before what was committed: it was made anew, or has lost its end; it is read from its beginning",
+				"partition", n, "committed", a.Committed, "end", a.High)
+			a.Committed = -1
+		}
 		if a.Committed >= 0 && a.Committed < a.Earliest {
 			c.count.expired.Add(uint64(a.Earliest - a.Committed))
 			c.log.Error("records were deleted before they were read: lengthen the topic's retention, or add consumers",
@@ -111,11 +159,21 @@ func (c *Consumer) inspect(ctx context.Context, cl *kgo.Client, offsets map[int3
 	return known, nil
 }
 
+// topicID is Kafka's id of the topic, which another of the same name would not have;
+// zero where Kafka does not say.
+func (c *Consumer) topicID(ctx context.Context, cl *kgo.Client) [16]byte {
+	topics, err := kadm.NewClient(cl).ListTopics(ctx, c.cfg.Topic)
+	if err != nil {
+		return [16]byte{}
+	}
+	return topics[c.cfg.Topic].ID
+}
+
 // listOffsets resolves a time in milliseconds for each partition to the first
 // offset at or after it, -1 if there is none, asking until ctx ends.
 func (c *Consumer) listOffsets(ctx context.Context, cl *kgo.Client, at map[int32]int64) (map[int32]int64, error) {
 	for {
-		found, err := c.listOffsetsOnce(ctx, cl, at)
+		found, err := askOffsets(ctx, cl, c.cfg.Topic, at)
 		if err == nil {
 			return found, nil
 		}
@@ -127,9 +185,10 @@ func (c *Consumer) listOffsets(ctx context.Context, cl *kgo.Client, at map[int32
 	}
 }
 
-func (c *Consumer) listOffsetsOnce(ctx context.Context, cl *kgo.Client, at map[int32]int64) (map[int32]int64, error) {
+// askOffsets is listOffsets, once.
+func askOffsets(ctx context.Context, cl *kgo.Client, name string, at map[int32]int64) (map[int32]int64, error) {
 	topic := kmsg.NewListOffsetsRequestTopic()
-	topic.Topic = c.cfg.Topic
+	topic.Topic = name
 	for n, milli := range at {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
 		p.Partition, p.Timestamp = n, milli

@@ -19,7 +19,8 @@ type FlowBatcher struct {
 
 // openRecord is a record being filled.
 type openRecord struct {
-	buffer *[]byte // nil while there are no flows
+	value  []byte  // nil while there are no flows
+	pooled *[]byte // where value came from, and goes back to
 	flows  uint64
 	since  schema.Time // arrival of the first flow, by the caller's clock
 	newest schema.Time // arrival of the last flow, by the flow
@@ -38,25 +39,25 @@ func (b *FlowBatcher) Add(flows []schema.Flow) {
 		f := &flows[i]
 		n := schema.Partition(f.Owner(), len(b.open))
 		r := &b.open[n]
-		if r.buffer == nil {
+		if r.value == nil {
 			b.begin(r)
 		}
-		before := len(*r.buffer)
-		*r.buffer = b.encoder.Append(*r.buffer, f)
-		if len(*r.buffer) > b.p.cfg.BatchBytes && before > 0 {
+		before := len(r.value)
+		r.value = b.encoder.Append(r.value, f)
+		if len(r.value) > b.p.cfg.BatchBytes && before > 0 {
 			b.split(n, before)
 		}
 		r.flows++
 		r.newest = max(r.newest, f.Received)
-		if r.flows >= uint64(b.p.cfg.BatchFlows) || len(*r.buffer) >= b.p.cfg.BatchBytes {
+		if r.flows >= uint64(b.p.cfg.BatchFlows) || len(r.value) >= b.p.cfg.BatchBytes {
 			b.handOver(n)
 		}
 	}
 }
 
 func (b *FlowBatcher) begin(r *openRecord) {
-	r.buffer = b.p.buffers.Get().(*[]byte)
-	*r.buffer = (*r.buffer)[:0]
+	r.pooled = b.p.buffers.Get().(*[]byte)
+	r.value = (*r.pooled)[:0]
 	r.flows, r.since, r.newest = 0, b.now, 0
 	if due := b.now.Add(b.p.cfg.BatchAge); b.next == 0 || due < b.next {
 		b.next = due
@@ -68,10 +69,10 @@ func (b *FlowBatcher) begin(r *openRecord) {
 func (b *FlowBatcher) split(n, before int) {
 	r := &b.open[n]
 	full := *r
-	last := (*full.buffer)[before:]
+	last := full.value[before:]
 	b.begin(r)
-	*r.buffer = append(*r.buffer, last...)
-	*full.buffer = (*full.buffer)[:before]
+	r.value = append(r.value, last...)
+	full.value = full.value[:before]
 	b.send(n, full)
 }
 
@@ -86,7 +87,7 @@ func (b *FlowBatcher) Tick(now schema.Time) {
 	b.next = 0
 	for n := range b.open {
 		r := &b.open[n]
-		if r.buffer == nil {
+		if r.value == nil {
 			continue
 		}
 		// A clock that was set back must not keep a record for long.
@@ -101,7 +102,7 @@ func (b *FlowBatcher) Tick(now schema.Time) {
 // Close hands over every open record.
 func (b *FlowBatcher) Close() {
 	for n := range b.open {
-		if b.open[n].buffer != nil {
+		if b.open[n].value != nil {
 			b.handOver(n)
 		}
 	}
@@ -115,13 +116,14 @@ func (b *FlowBatcher) handOver(n int) {
 }
 
 func (b *FlowBatcher) send(n int, r openRecord) {
-	rec := &flowRecord{p: b.p, flows: r.flows, pooled: r.buffer}
-	rec.Topic, rec.Partition, rec.Value = b.p.cfg.Topic, int32(n), *r.buffer
+	*r.pooled = r.value
+	rec := &flowRecord{p: b.p, flows: r.flows, pooled: r.pooled}
+	rec.Topic, rec.Partition, rec.Value = b.p.cfg.Topic, int32(n), r.value
 	// A record that went early must not hold a whole buffer: Kafka's absence would then
 	// cost many times the bytes that the limit counts.
 	if len(rec.Value) < cap(rec.Value)/2 {
 		rec.Value = append(make([]byte, 0, len(rec.Value)), rec.Value...)
-		b.p.buffers.Put(r.buffer)
+		b.p.buffers.Put(r.pooled)
 		rec.pooled = nil
 	}
 	// The newest arrival: a reader that looks for an instant by the records' stamps then

@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/stream"
 )
 
@@ -33,25 +32,12 @@ type settings struct {
 	Consumer stream.ConsumerConfig    `embed:"" prefix:"consumer-"`
 	Alerts   stream.AlertWriterConfig `embed:"" prefix:"alerts-"`
 	NATS     stream.NATSConfig        `embed:"" prefix:"nats-"`
+	Topic    stream.TopicConfig       `embed:""`
 }
 
-func TestTheDefaultsOfTheTagsAreTheDefaultsInCodeAndValid(t *testing.T) {
-	var got settings
-	parser, err := kong.New(&got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := parser.Parse(nil); err != nil {
-		t.Fatal(err)
-	}
-	want := settings{
-		UDP: stream.DefaultUDPConfig(), Kafka: stream.DefaultKafkaConfig(), Flows: stream.DefaultFlowWriterConfig(),
-		Consumer: stream.DefaultConsumerConfig("", ""), Alerts: stream.DefaultAlertWriterConfig(), NATS: stream.DefaultNATSConfig(),
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	for _, v := range []validator{&got.UDP, &got.Kafka, &got.Flows, &got.Consumer, &got.Alerts, &got.NATS, &got.NATS.StreamConfig} {
+func TestTheDefaultsAreAccepted(t *testing.T) {
+	got := defaults.Of[settings]()
+	for _, v := range []validator{&got.UDP, &got.Kafka, &got.Flows, &got.Consumer, &got.Alerts, &got.NATS, &got.NATS.StreamConfig, &got.Topic} {
 		if err := v.Validate(); err != nil {
 			t.Errorf("%T: %v", v, err)
 		}
@@ -59,21 +45,21 @@ func TestTheDefaultsOfTheTagsAreTheDefaultsInCodeAndValid(t *testing.T) {
 }
 
 func TestAWrongSettingIsRefusedByItsName(t *testing.T) {
-	udp := func(f func(*stream.UDPConfig)) validator { c := stream.DefaultUDPConfig(); f(&c); return &c }
-	kafka := func(f func(*stream.KafkaConfig)) validator { c := stream.DefaultKafkaConfig(); f(&c); return &c }
+	udp := func(f func(*stream.UDPConfig)) validator { c := defaults.Of[stream.UDPConfig](); f(&c); return &c }
+	kafka := func(f func(*stream.KafkaConfig)) validator { c := defaults.Of[stream.KafkaConfig](); f(&c); return &c }
 	flows := func(f func(*stream.FlowWriterConfig)) validator {
-		c := stream.DefaultFlowWriterConfig()
+		c := defaults.Of[stream.FlowWriterConfig]()
 		f(&c)
 		return &c
 	}
 	group := func(f func(*stream.ConsumerConfig)) validator {
-		c := stream.DefaultConsumerConfig("t", "g")
+		c := consumerConfig("t", "g")
 		f(&c)
 		return &c
 	}
-	nats := func(f func(*stream.NATSConfig)) validator { c := stream.DefaultNATSConfig(); f(&c); return &c }
+	nats := func(f func(*stream.NATSConfig)) validator { c := defaults.Of[stream.NATSConfig](); f(&c); return &c }
 	kept := func(f func(*stream.StreamConfig)) validator {
-		c := stream.DefaultNATSConfig().StreamConfig
+		c := defaults.Of[stream.NATSConfig]().StreamConfig
 		f(&c)
 		return &c
 	}
@@ -87,8 +73,6 @@ func TestAWrongSettingIsRefusedByItsName(t *testing.T) {
 		{"listen", udp(func(c *stream.UDPConfig) { c.Listen = []string{":99999"} })},
 		{"workers", udp(func(c *stream.UDPConfig) { c.Workers = -1 })},
 		{"receive-buffer", udp(func(c *stream.UDPConfig) { c.ReceiveBuffer = 1 })},
-		{"batch", udp(func(c *stream.UDPConfig) { c.Batch = 0 })},
-		{"max-datagram", udp(func(c *stream.UDPConfig) { c.MaxDatagram = 100_000 })},
 		{"brokers", kafka(func(c *stream.KafkaConfig) { c.Brokers = nil })},
 		{"brokers", kafka(func(c *stream.KafkaConfig) { c.Brokers = []string{"kafka"} })},
 		{"brokers", kafka(func(c *stream.KafkaConfig) { c.Brokers = []string{"kafka://kafka:9092"} })},
@@ -99,13 +83,9 @@ func TestAWrongSettingIsRefusedByItsName(t *testing.T) {
 		{"password", kafka(func(c *stream.KafkaConfig) { c.Mechanism, c.User = "plain", "x" })},
 		{"password", kafka(func(c *stream.KafkaConfig) { c.Mechanism, c.Password, c.PasswordFile = "oauthbearer", "x", "y" })},
 		{"topic", flows(func(c *stream.FlowWriterConfig) { c.Topic = "" })},
-		{"batch-flows", flows(func(c *stream.FlowWriterConfig) { c.BatchFlows = 0 })},
-		{"batch-bytes", flows(func(c *stream.FlowWriterConfig) { c.BatchBytes = 2 << 20 })},
-		{"batch-age", flows(func(c *stream.FlowWriterConfig) { c.BatchAge = 0 })},
 		{"buffer", flows(func(c *stream.FlowWriterConfig) { c.Buffer = 1 })},
 		{"compression", flows(func(c *stream.FlowWriterConfig) { c.Compression = "gzip" })},
 		{"commit-interval", group(func(c *stream.ConsumerConfig) { c.CommitInterval = -1 })},
-		{"drain-timeout", group(func(c *stream.ConsumerConfig) { c.DrainTimeout = 0 })},
 		{"topic", &stream.AlertWriterConfig{}},
 		{"url", nats(func(c *stream.NATSConfig) { c.URL = nil })},
 		{"url", nats(func(c *stream.NATSConfig) { c.URL = []string{"localhost"} })},
@@ -139,7 +119,7 @@ func TestKafkaIsReachedOverTLSWithEveryMechanism(t *testing.T) {
 	}
 	defer cluster.Close()
 	reach := func(change func(*stream.KafkaConfig)) error {
-		cfg := stream.DefaultKafkaConfig()
+		cfg := defaults.Of[stream.KafkaConfig]()
 		cfg.Brokers, cfg.CAFile, cfg.User, cfg.PasswordFile = cluster.ListenAddrs(), ca, "hound", password
 		change(&cfg)
 		cl, err := cfg.Dial(quiet())

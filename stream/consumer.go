@@ -1,13 +1,16 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -16,23 +19,28 @@ type ConsumerConfig struct {
 	Topic string `kong:"-"` // which topic, and
 	Group string `kong:"-"` // for which group: the program knows
 
-	InstanceID     string        `name:"instance-id" help:"Name of this member that outlives a restart, so that its partitions wait for it; only where names are stable, as in a StatefulSet." placeholder:"NAME"`
+	InstanceID     string        `name:"instance-id" help:"Name of this member that outlives a crash: one that starts under it within the session timeout gets its partitions at once. Only where names are stable, as in a StatefulSet." placeholder:"NAME"`
+	SessionTimeout time.Duration `default:"7s" help:"How long a member may be silent until the group gives its partitions to others. Brokers allow no less than 6s unless group.min.session.timeout.ms says so."`
 	CommitInterval time.Duration `default:"1s" help:"How often offsets are committed; 0s commits after every batch."`
-	DrainTimeout   time.Duration `default:"20s" help:"How long a running batch may take to end when its partition goes elsewhere or the program stops; then it is cut off and read again by the next owner."`
+
+	Says func() string `kong:"-"` // what this member says of itself with each commit; nil: nothing
+
+	DrainTimeout time.Duration `kong:"-"` // how long a running batch may take to end; 0: drainTimeout
 }
 
-// DefaultConsumerConfig is what the tags above say, for callers that have no command line.
-func DefaultConsumerConfig(topic, group string) ConsumerConfig {
-	return ConsumerConfig{Topic: topic, Group: group, CommitInterval: time.Second, DrainTimeout: 20 * time.Second}
-}
+// drainTimeout is how long a running batch may take to end when its partition goes
+// elsewhere or the program stops; then it is cut off and read again by the next
+// owner. With commitTimeout and leaveTimeout it is less than the 25 s that stopping
+// may take (shutdown-timeout).
+const drainTimeout = 15 * time.Second
 
 // Validate says what is wrong and what to write instead.
 func (c *ConsumerConfig) Validate() error {
-	switch {
-	case c.CommitInterval < 0 || c.CommitInterval > time.Hour:
+	if c.CommitInterval < 0 || c.CommitInterval > time.Hour {
 		return fmt.Errorf("commit-interval %v: give 0s to 1h", c.CommitInterval)
-	case c.DrainTimeout <= 0 || c.DrainTimeout > 30*time.Minute:
-		return fmt.Errorf("drain-timeout %v: give more than 0s, at most 30m", c.DrainTimeout)
+	}
+	if c.SessionTimeout < time.Second || c.SessionTimeout > 30*time.Minute {
+		return fmt.Errorf("session-timeout %v: give 1s to 30m, such as 7s", c.SessionTimeout)
 	}
 	return nil
 }
@@ -45,9 +53,26 @@ type Worker interface {
 	// may lag behind the records, and may be zero. What it cannot read it skips and
 	// counts. It waits for a broken network until ctx ends. Its error stops Run.
 	Process(ctx context.Context, records []*kgo.Record) (done int64, err error)
-	// Close says that nothing more will come. It is called once.
-	Close(reason Reason)
+	// Close says that nothing more will come. It is called once. When the partition was
+	// revoked or Run is stopped, the Worker may still write what the next owner needs,
+	// until ctx ends.
+	Close(ctx context.Context, reason Reason)
 }
+
+// A Preparer is a Worker that has work before its first batch. Until Prepare returns
+// nothing is fetched for it, while the other partitions go on. Its error stops Run; ctx
+// ends when the partition goes.
+type Preparer interface {
+	Prepare(ctx context.Context) error
+}
+
+// A Keeper is a Worker that writes down what it holds. Keep is called between two
+// batches, and every keepEvery while there are none.
+type Keeper interface {
+	Keep(ctx context.Context)
+}
+
+const keepEvery = 200 * time.Millisecond
 
 // Reason is why a Worker loses its partition.
 type Reason string
@@ -59,21 +84,22 @@ const (
 	Stopped Reason = "stopped" // Run ends, after our last commit
 )
 
-// Open makes the Worker of a partition, and says from when on it wants to read: the
-// first record is the first one stamped at or after that instant, but never one
-// above a.Committed. The zero time means to read from a.Committed. Records below
-// a.Committed have been processed before; they come again to rebuild what was known.
-type Open func(ctx context.Context, a Assignment) (w Worker, from time.Time, err error)
+// Open makes the Worker of a partition, and says from where on it wants to read. Records
+// below a.Committed have been processed before; they come again to rebuild what was known.
+// It is called for several partitions at once.
+type Open func(ctx context.Context, a Assignment) (w Worker, from From, err error)
 
 // Consumer reads a topic as a member of a group and runs a Worker for each
 // partition that it is assigned.
 type Consumer struct {
-	kafka KafkaConfig
-	cfg   ConsumerConfig
-	open  Open
-	log   *slog.Logger
-	count consumerCounters
-	room  chan struct{} // 1: a partition has taken its waiting batch, or has gone
+	kafka   KafkaConfig
+	cfg     ConsumerConfig
+	open    Open
+	log     *slog.Logger
+	count   consumerCounters
+	trouble Trouble                // of the fetches
+	spare   atomic.Pointer[string] // why nothing is assigned, and nothing will be
+	room    chan struct{}          // 1: a partition has taken its waiting batch, or has gone
 
 	// handover is held while partitions are let go, so that a callback returns only
 	// when they are, whoever began it.
@@ -102,6 +128,7 @@ func NewConsumer(kafka KafkaConfig, cfg ConsumerConfig, open Open, log *slog.Log
 	if cfg.Topic == "" || cfg.Group == "" {
 		return nil, errors.New("BUG: a consumer needs a topic and a group")
 	}
+	cfg.DrainTimeout = cmp.Or(cfg.DrainTimeout, drainTimeout)
 	c := &Consumer{kafka: kafka, cfg: cfg, open: open, log: log.With("topic", cfg.Topic, "group", cfg.Group)}
 	c.room = make(chan struct{}, 1)
 	c.held = map[int32]*partition{}
@@ -110,11 +137,13 @@ func NewConsumer(kafka KafkaConfig, cfg ConsumerConfig, open Open, log *slog.Log
 
 // Run reads until ctx ends or a Worker fails, whose error it returns. Before it
 // returns, running batches end, or are cut off after DrainTimeout; offsets are
-// committed; the group is left. It may be called once.
+// committed, or it says that they are not; the group is left. It may be called once.
 func (c *Consumer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	cl, err := c.dial(cancel)
+	line, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	cl, err := c.dial(line, cancel)
 	if err != nil {
 		return err
 	}
@@ -123,8 +152,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.mu.Lock()
 	c.closing, c.joined = true, false
 	c.mu.Unlock()
-	c.letGo(cl, nil, Stopped)
-	cl.CloseAllowingRebalance()
+	uncommitted := c.letGo(cl, nil, Stopped)
+	c.leave(cl, hangUp)
 	c.mu.Lock()
 	c.cl = nil
 	c.mu.Unlock()
@@ -132,14 +161,18 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if errors.As(context.Cause(ctx), &failed) {
 		return failed.error
 	}
+	if uncommitted != nil {
+		return fmt.Errorf("commit what was processed last of %s, which is processed again: %w", c.cfg.Topic, uncommitted)
+	}
 	return nil
 }
 
-// dial makes the client, whose callbacks wait at the lock until it is known here.
-func (c *Consumer) dial(cancel context.CancelCauseFunc) (cl *kgo.Client, err error) {
+// dial makes the client, which lives as long as line, and whose callbacks wait at the lock
+// until it is known here.
+func (c *Consumer) dial(line context.Context, cancel context.CancelCauseFunc) (cl *kgo.Client, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cl, err = c.kafka.client(c.log, c.options()...); err == nil {
+	if cl, err = c.kafka.client(c.log, append(c.options(), kgo.WithContext(line))...); err == nil {
 		c.cl, c.cancel = cl, cancel
 	}
 	return cl, err
@@ -149,42 +182,18 @@ func (c *Consumer) dial(cancel context.CancelCauseFunc) (cl *kgo.Client, err err
 type workerError struct{ error }
 
 func (c *Consumer) options() []kgo.Opt {
-	opts := []kgo.Opt{
-		kgo.ConsumerGroup(c.cfg.Group),
+	return append(c.membership(),
 		kgo.ConsumeTopics(c.cfg.Topic),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		// Without it a batch could be polled before its partition goes, and handed to the
 		// Worker that the partition has when it comes back: a gap.
 		kgo.BlockRebalanceOnPoll(),
-		kgo.RebalanceTimeout(c.cfg.DrainTimeout + commitTimeout + 30*time.Second),
-		kgo.FetchMaxBytes(16 << 20), // of one broker at once; times two are held
+		kgo.FetchMaxBytes(16<<20), // of one broker at once; times two are held
+		// A partition that was prepared is fetched behind the fetch that is under way.
+		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.AdjustFetchOffsetsFn(c.assign),
-		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) {
-			c.count.rebalances.Add(1)
-			c.mu.Lock()
-			c.joined = !c.closing
-			c.mu.Unlock()
-		}),
-		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, gone map[string][]int32) {
-			if len(gone[c.cfg.Topic]) > 0 {
-				c.letGo(cl, gone[c.cfg.Topic], Revoked)
-			}
-		}),
-		kgo.OnPartitionsLost(func(_ context.Context, cl *kgo.Client, gone map[string][]int32) {
-			c.mu.Lock()
-			c.joined = false
-			c.mu.Unlock()
-			if len(gone[c.cfg.Topic]) > 0 {
-				c.letGo(cl, gone[c.cfg.Topic], Lost)
-			}
-		}),
-	}
-	if c.cfg.InstanceID != "" {
-		opts = append(opts, kgo.InstanceID(c.cfg.InstanceID))
-	}
-	return opts
+	)
 }
 
 // poll hands out what is fetched until ctx ends.
@@ -265,8 +274,18 @@ func (c *Consumer) fetchErrors(fetches kgo.Fetches) (any bool) {
 		}
 		any = true
 		c.count.fetchErrors.Add(1)
+		if errors.Is(err, kerr.InvalidSessionTimeout) {
+			err = fmt.Errorf("%w: set consumer-session-timeout, now %v, between the brokers' group.min.session.timeout.ms and group.max.session.timeout.ms", err, c.cfg.SessionTimeout)
+		}
+		if refused(err) {
+			err = advised(err)
+		}
+		c.trouble.note(err)
 		c.log.Warn("fetch from Kafka", "partition", partition, "error", err)
 	})
+	if !any && fetches.NumRecords() > 0 {
+		c.trouble.note(nil)
+	}
 	return any
 }
 

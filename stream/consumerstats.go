@@ -2,21 +2,19 @@ package stream
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"slices"
 	"sync/atomic"
 )
 
 type consumerCounters struct {
-	records, bytes, commits, commitFailures, rebalances, fetchErrors, expired atomic.Uint64
+	records, bytes, commits, commitFailures, assigned, revoked, lost, fetchErrors, expired atomic.Uint64
 }
 
 // ConsumerStats says what a Consumer has done, and where it stands.
 type ConsumerStats struct {
 	Records, Bytes          uint64 // processed
 	Commits, CommitFailures uint64
-	Rebalances              uint64 // times that the group gave this member its partitions
+	Assigned, Revoked, Lost uint64 // times that the group gave this member partitions, took some back, gave some away unasked
 	FetchErrors             uint64
 	Expired                 uint64 // records that Kafka deleted before they were read
 	Partitions              []PartitionStats
@@ -36,7 +34,8 @@ func (c *Consumer) Stats() ConsumerStats {
 	s := ConsumerStats{
 		Records: c.count.records.Load(), Bytes: c.count.bytes.Load(),
 		Commits: c.count.commits.Load(), CommitFailures: c.count.commitFailures.Load(),
-		Rebalances: c.count.rebalances.Load(), FetchErrors: c.count.fetchErrors.Load(), Expired: c.count.expired.Load(),
+		Assigned: c.count.assigned.Load(), Revoked: c.count.revoked.Load(), Lost: c.count.lost.Load(),
+		FetchErrors: c.count.fetchErrors.Load(), Expired: c.count.expired.Load(),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,23 +48,4 @@ func (c *Consumer) Stats() ConsumerStats {
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionStats) int { return cmp.Compare(a.Partition, b.Partition) })
 	return s
-}
-
-// Ready says why the consumer does not read: it has not joined its group, or
-// Kafka does not answer. A member without partitions, because there are more
-// members than partitions, is ready.
-func (c *Consumer) Ready(ctx context.Context) error {
-	c.mu.Lock()
-	cl, joined := c.cl, c.joined
-	c.mu.Unlock()
-	if cl == nil {
-		return c.kafka.Ask(ctx)
-	}
-	if err := Reachable(ctx, cl); err != nil {
-		return err
-	}
-	if !joined {
-		return errors.New("waiting for the consumer group to assign partitions")
-	}
-	return nil
 }

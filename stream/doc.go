@@ -6,7 +6,8 @@
 // FlowProducer writes the batches to the flows topic (flows.go). A Consumer
 // (consumer.go) runs a Worker for each partition that it is assigned
 // (partition.go); the detector's Worker hands its alerts to an AlertProducer
-// (alerts.go), the alerter's to a Publisher (publisher.go).
+// (alerts.go) and its state to a StateStore (state.go), the alerter's to a Publisher
+// (publisher.go).
 //
 // It promises that a source's flows stay in order and in one partition; that an
 // offset is committed only when its Worker has said that everything below it is

@@ -32,16 +32,12 @@ func TestATopicIsCreatedOnceAndUsedAsItIsAfterwards(t *testing.T) {
 
 func TestAWrongTopicSettingIsNamed(t *testing.T) {
 	for want, cfg := range map[string]stream.TopicConfig{
-		"partitions 0: ":     {Replicas: 1, Retention: time.Hour},
-		"replicas 0: ":       {Partitions: 1, Retention: time.Hour},
-		"retention 1m0s: ":   {Partitions: 1, Replicas: 1, Retention: time.Minute},
-		"partitions 10001: ": {Partitions: 10_001, Replicas: 1, Retention: time.Hour},
+		"flows-partitions 0: ":     {Replicas: 1},
+		"kafka-replicas 0: ":       {Partitions: 1},
+		"flows-partitions 10001: ": {Partitions: 10_001, Replicas: 1},
 	} {
 		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%+v: %v, want %s", cfg, err, want)
 		}
-	}
-	if cfg := stream.DefaultTopicConfig(); cfg.Validate() != nil {
-		t.Error("the defaults are refused")
 	}
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,18 +18,31 @@ import (
 
 // FlowWriterConfig says how flows are written to Kafka.
 type FlowWriterConfig struct {
-	Topic       string        `default:"scanhound.flows.v1" help:"Topic that flows are written to."`
-	BatchFlows  int           `default:"256" help:"Flows in one record, at most."`
-	BatchBytes  int           `default:"65536" help:"Bytes in one record, at most, unless one flow is longer." placeholder:"BYTES"`
-	BatchAge    time.Duration `default:"200ms" help:"How long a flow may wait for its record to fill."`
-	Compression string        `default:"snappy" enum:"none,lz4,zstd,snappy" help:"Compression of what is written."`
-	Buffer      int           `default:"134217728" help:"Bytes of flows held while Kafka does not take them; beyond it they are counted as lost." placeholder:"BYTES"`
+	Topic       string `default:"scanhound.flows.v1" help:"Topic that flows are written to."`
+	Compression string `default:"snappy" enum:"none,lz4,zstd,snappy" help:"Compression of what is written."`
+	Buffer      int    `default:"134217728" help:"Bytes of flows held while Kafka does not take them; beyond it they are counted as lost." placeholder:"BYTES"`
+
+	BatchFlows int           `kong:"-"` // flows in one record, at most; 0: batchFlows
+	BatchBytes int           `kong:"-"` // bytes in one record, at most, unless one flow is longer; 0: batchBytes
+	BatchAge   time.Duration `kong:"-"` // how long a flow may wait for its record to fill; 0: batchAge
 }
 
-// DefaultFlowWriterConfig is what the tags above say, for callers that have no command line.
-func DefaultFlowWriterConfig() FlowWriterConfig {
-	return FlowWriterConfig{Topic: schema.FlowsTopic, BatchFlows: 256, BatchBytes: 64 << 10,
-		BatchAge: 200 * time.Millisecond, Compression: "snappy", Buffer: 128 << 20}
+// A record of 256 flows has about 25 kB, which compresses well and is far from the
+// 1 MB that brokers take unless told otherwise. What comes too slowly to fill one
+// waits for 25 ms, and its record for others for 5 ms: where flows come fast, records
+// are full before, and where they do not, more of them cost nothing that matters.
+const (
+	batchFlows = 256
+	batchBytes = 64 << 10
+	batchAge   = 25 * time.Millisecond
+	flowLinger = 5 * time.Millisecond
+)
+
+func (c FlowWriterConfig) orDefault() FlowWriterConfig {
+	c.BatchFlows = cmp.Or(c.BatchFlows, batchFlows)
+	c.BatchBytes = cmp.Or(c.BatchBytes, batchBytes)
+	c.BatchAge = cmp.Or(c.BatchAge, batchAge)
+	return c
 }
 
 // Validate says what is wrong and what to write instead.
@@ -36,14 +50,8 @@ func (c *FlowWriterConfig) Validate() error {
 	switch {
 	case c.Topic == "":
 		return fmt.Errorf("topic is empty: name one, such as %s", schema.FlowsTopic)
-	case c.BatchFlows < 1 || c.BatchFlows > 10_000:
-		return fmt.Errorf("batch-flows %d: give 1 to 10000", c.BatchFlows)
-	case c.BatchBytes < 1024 || c.BatchBytes > 900_000: // brokers take 1 MB unless told otherwise
-		return fmt.Errorf("batch-bytes %d: give 1024 to 900000", c.BatchBytes)
-	case c.BatchAge <= 0 || c.BatchAge > time.Minute:
-		return fmt.Errorf("batch-age %v: give more than 0, at most 1m", c.BatchAge)
-	case c.Buffer < c.BatchBytes:
-		return fmt.Errorf("buffer %d: give at least batch-bytes, %d", c.Buffer, c.BatchBytes)
+	case c.Buffer < c.orDefault().BatchBytes:
+		return fmt.Errorf("buffer %d: give at least %d, what one record may have", c.Buffer, c.orDefault().BatchBytes)
 	}
 	if _, ok := codecs()[c.Compression]; !ok {
 		return fmt.Errorf("compression %q: want none, lz4, zstd or snappy", c.Compression)
@@ -69,6 +77,7 @@ type FlowProducer struct {
 	buffers    sync.Pool      // of *[]byte
 	promises   sync.WaitGroup // records on their way
 	count      flowCounters
+	trouble    Trouble
 }
 
 type flowCounters struct {
@@ -96,6 +105,7 @@ func OpenFlowProducer(ctx context.Context, kafka KafkaConfig, cfg FlowWriterConf
 	cl, err := kafka.client(log,
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs()[cfg.Compression]),
+		kgo.ProducerLinger(flowLinger),
 		kgo.MaxBufferedBytes(cfg.Buffer),
 		// The bytes are the limit that an operator can reason about: a record is one batch of ours,
 		// and its book-keeping of about 200 bytes is small beside it.
@@ -104,10 +114,11 @@ func OpenFlowProducer(ctx context.Context, kafka KafkaConfig, cfg FlowWriterConf
 	if err != nil {
 		return nil, err
 	}
+	cfg = cfg.orDefault()
 	p := &FlowProducer{cfg: cfg, cl: cl, log: log}
-	// A flow takes about 100 bytes; AppendFlow wants 512 free. What turns out too small grows once,
+	// A flow takes about 120 bytes; AppendFlow wants 520 free. What turns out too small grows once,
 	// and goes back to the pool as it is.
-	size := min(cfg.BatchBytes, cfg.BatchFlows*128) + 512
+	size := min(cfg.BatchBytes, cfg.BatchFlows*160) + 520
 	p.buffers.New = func() any {
 		b := make([]byte, 0, size)
 		return &b
@@ -130,8 +141,13 @@ func connect(ctx context.Context, cl *kgo.Client, topic string, log *slog.Logger
 // Partitions is the number of partitions among which sources are divided.
 func (p *FlowProducer) Partitions() int { return p.partitions }
 
-// Reachable says whether Kafka answers.
-func (p *FlowProducer) Reachable(ctx context.Context) error { return Reachable(ctx, p.cl) }
+// Reachable says why Kafka does not answer, or does not take what is written.
+func (p *FlowProducer) Reachable(ctx context.Context) error {
+	if err := p.trouble.Now(); err != nil {
+		return err
+	}
+	return Reachable(ctx, p.cl)
+}
 
 // Stats may be called at any time, from any goroutine. While flows move, the
 // parts are read one after another, so Pending may be off by those moving.
@@ -178,6 +194,7 @@ func (r *flowRecord) delivered(_ *kgo.Record, err error) {
 	switch {
 	case err == nil:
 		c.produced.Add(r.flows)
+		r.p.trouble.note(nil)
 		c.records.Add(1)
 		c.bytes.Add(uint64(len(r.Value)))
 		// Only now is it sure that no request which is still being written reads the buffer.
@@ -186,19 +203,25 @@ func (r *flowRecord) delivered(_ *kgo.Record, err error) {
 		}
 	case errors.Is(err, kgo.ErrMaxBuffered):
 		c.queueFull.Add(r.flows)
+		r.p.trouble.note(fmt.Errorf("flows are lost: Kafka takes them slower than they come to topic %s, and the buffer is full", r.Topic))
 		r.p.log.Warn("flows lost: Kafka takes them slower than they come, and the buffer is full", "topic", r.Topic, "buffer", r.p.cfg.Buffer)
 		if r.pooled != nil {
 			r.p.buffers.Put(r.pooled)
 		}
 	default:
 		c.failed.Add(r.flows)
-		r.p.log.Error("flows lost: Kafka did not take the record", "topic", r.Topic, "partition", r.Partition, "error", explain(err))
+		err = explain(err)
+		r.p.trouble.note(fmt.Errorf("flows are lost: write to topic %s: %w", r.Topic, err))
+		r.p.log.Error("flows lost: Kafka did not take the record", "topic", r.Topic, "partition", r.Partition, "error", err)
 	}
 }
 
 func explain(err error) error {
 	if errors.Is(err, kerr.MessageTooLarge) {
-		return fmt.Errorf("%w: lower batch-bytes, or raise the topic's max.message.bytes", err)
+		return fmt.Errorf("%w: raise the topic's max.message.bytes", err)
+	}
+	if refused(err) {
+		return advised(err)
 	}
 	return err
 }

@@ -11,7 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/flowmix"
 	"github.com/scanhound/scanhound/stream"
 	"github.com/scanhound/scanhound/stream/embedded"
 )
@@ -41,7 +43,7 @@ func flows(sources, each int) []schema.Flow {
 
 func openFlows(t *testing.T, k kafka, change func(*stream.FlowWriterConfig)) *stream.FlowProducer {
 	t.Helper()
-	cfg := stream.DefaultFlowWriterConfig()
+	cfg := defaults.Of[stream.FlowWriterConfig]()
 	change(&cfg)
 	p, err := stream.OpenFlowProducer(soon(t), k.KafkaConfig, cfg, quiet())
 	if err != nil {
@@ -263,11 +265,11 @@ func port(t *testing.T, k kafka) int {
 }
 
 func TestAnUnreachableBrokerIsNamedWithWhatToCheck(t *testing.T) {
-	cfg := stream.DefaultKafkaConfig()
+	cfg := defaults.Of[stream.KafkaConfig]()
 	cfg.Brokers = []string{"127.0.0.1:1"}
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
-	_, err := stream.OpenFlowProducer(ctx, cfg, stream.DefaultFlowWriterConfig(), quiet())
+	_, err := stream.OpenFlowProducer(ctx, cfg, defaults.Of[stream.FlowWriterConfig](), quiet())
 	if err == nil || !strings.Contains(err.Error(), "reach Kafka at 127.0.0.1:1") ||
 		!strings.Contains(err.Error(), "connection refused: check that the broker runs") {
 		t.Errorf("error %v", err)
@@ -276,7 +278,7 @@ func TestAnUnreachableBrokerIsNamedWithWhatToCheck(t *testing.T) {
 
 func TestAMissingTopicIsNamed(t *testing.T) {
 	onEachKafka(t, func(t *testing.T, k kafka) {
-		cfg := stream.DefaultFlowWriterConfig()
+		cfg := defaults.Of[stream.FlowWriterConfig]()
 		cfg.Topic = unique(t)
 		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 		defer cancel()
@@ -308,26 +310,54 @@ func TestATopicWithAnotherNumberOfPartitionsIsLeftAloneAndReported(t *testing.T)
 	})
 }
 
-// BenchmarkBatcherAdd encodes flows into records, which a Kafka that keeps nothing takes.
-func BenchmarkBatcherAdd(b *testing.B) {
+// blackhole is a producer for 12 partitions of a Kafka that keeps nothing.
+func blackhole(t testing.TB) *stream.FlowProducer {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BlackholeProduce(), kfake.SeedTopics(12, schema.FlowsTopic))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	defer cluster.Close()
-	kafka := stream.DefaultKafkaConfig()
+	t.Cleanup(cluster.Close)
+	kafka := defaults.Of[stream.KafkaConfig]()
 	kafka.Brokers = cluster.ListenAddrs()
-	p, err := stream.OpenFlowProducer(context.Background(), kafka, stream.DefaultFlowWriterConfig(), quiet())
+	cfg := defaults.Of[stream.FlowWriterConfig]()
+	cfg.Compression = "none"
+	p, err := stream.OpenFlowProducer(context.Background(), kafka, cfg, quiet())
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	fs := flows(1000, 1)[:1000]
+	return p
+}
+
+// A record of 256 flows costs some allocations, with what the client needs to send it: no flow does.
+func TestToBatchAFlowTakesNoAllocation(t *testing.T) {
+	p := blackhole(t)
+	fs := flowmix.Oriented(1 << 14)
+	batcher := p.NewBatcher()
+	perRun := testing.AllocsPerRun(20, func() {
+		batcher.Tick(arrival)
+		batcher.Add(fs)
+	})
+	if perFlow := perRun / float64(len(fs)); perFlow > 0.2 {
+		t.Errorf("%.2f allocations a flow", perFlow)
+	}
+	batcher.Close()
+	if err := p.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// BenchmarkBatcherAdd encodes the flows of an ordinary network into records, which a Kafka that keeps
+// nothing takes.
+func BenchmarkBatcherAdd(b *testing.B) {
+	p := blackhole(b)
+	fs := flowmix.Oriented(1 << 13)
 	batcher := p.NewBatcher()
 	b.ReportAllocs()
-	for left := b.N; left > 0; left -= 30 { // a datagram holds about 30
-		at := left % (len(fs) - 30)
+	b.ResetTimer()
+	for left := b.N; left > 0; left -= 32 { // a datagram holds about 30
+		at := left % (len(fs) - 32)
 		batcher.Tick(arrival)
-		batcher.Add(fs[at : at+min(left, 30)])
+		batcher.Add(fs[at : at+min(left, 32)])
 	}
 	b.StopTimer()
 	batcher.Close()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -23,12 +24,6 @@ type KafkaConfig struct {
 	User         string   `help:"SASL user." placeholder:"NAME"`
 	Password     string   `secret:"" help:"SASL password, or the token of OAUTHBEARER. A file is safer." placeholder:"SECRET"`
 	PasswordFile string   `help:"File that holds it; read again for each connection." placeholder:"FILE"`
-	ClientID     string   `name:"client-id" default:"scanhound" help:"Name under which the brokers' logs and quotas know us."`
-}
-
-// DefaultKafkaConfig is what the tags above say, for callers that have no command line.
-func DefaultKafkaConfig() KafkaConfig {
-	return KafkaConfig{Brokers: []string{"localhost:9092"}, ClientID: "scanhound"}
 }
 
 // Validate says what is wrong and what to write instead.
@@ -52,21 +47,29 @@ func (c *KafkaConfig) Validate() error {
 
 func (c *KafkaConfig) files() tlsFiles { return tlsFiles{c.CAFile, c.CertFile, c.KeyFile} }
 
+// clientID is how the brokers' logs and quotas know us: by the product. Which
+// program and which pod it is they know by the address.
+const clientID = "scanhound"
+
+// dialTimeout is how long a broker may take to accept a connection.
+const dialTimeout = 10 * time.Second
+
+// metadataAge is how soon a client sees a topic that another program has just made, or a
+// partition's new leader. With franz-go's own 5 s the first alert of a new cluster takes 6.
+// It asks again only while something is missing.
+const metadataAge = 250 * time.Millisecond
+
 // Options returns what every client of this cluster has in common.
 func (c KafkaConfig) Options() ([]kgo.Opt, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.DialTimeout(10 * time.Second)}
-	if c.ClientID != "" {
-		opts = append(opts, kgo.ClientID(c.ClientID))
-	}
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(clientID), kgo.DialTimeout(dialTimeout), kgo.MetadataMinAge(metadataAge)}
 	if c.TLS || c.files().given() {
-		conf, err := c.files().load()
-		if err != nil {
+		if _, err := c.files().load(); err != nil {
 			return nil, err
 		}
-		opts = append(opts, kgo.DialTLSConfig(conf))
+		opts = append(opts, kgo.Dialer(c.files().dial))
 	}
 	if c.Mechanism != "" {
 		m, err := c.sasl()
@@ -132,6 +135,17 @@ func advice(err error) string {
 		return "check the host names in kafka-brokers and the cluster's DNS"
 	case strings.Contains(text, "connection refused"):
 		return "check that the broker runs and listens on that port"
+	case strings.Contains(text, "remote error: tls"):
+		// It is the broker that ends the handshake: it has looked at our certificate, or missed one.
+		return "the broker refuses our certificate, or wants one: check kafka-cert-file and kafka-key-file, and that the brokers trust the authority that signed them"
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return "check the topic's name in the settings, and allow this user to Describe and Read it, to Write to it if this program does, and to Create it if it does not exist (kafka-acls.sh)"
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		return "allow this user to Read the consumer group (kafka-acls.sh --add --operation Read --group)"
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return "allow this user to Create on the cluster, or create the topics for it; old brokers also want IdempotentWrite on it of who writes (kafka-acls.sh)"
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return "nobody has made the topic: check its name in the settings, and that the program that writes to it has been started"
 	case strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
 		return "check kafka-ca-file, and that the port is the TLS listener"
 	case strings.Contains(text, "requires TLS"):

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/stream"
 	"github.com/scanhound/scanhound/stream/embedded"
 )
@@ -33,7 +34,7 @@ func onEachKafka(t *testing.T, test func(t *testing.T, k kafka)) {
 		if address == "" {
 			t.Skip("SCANHOUND_KAFKA names no broker")
 		}
-		cfg := stream.DefaultKafkaConfig()
+		cfg := defaults.Of[stream.KafkaConfig]()
 		cfg.Brokers = strings.Split(address, ",")
 		test(t, kafka{KafkaConfig: cfg})
 	})
@@ -46,9 +47,16 @@ func fakeKafka(t *testing.T, cfg embedded.KafkaConfig) kafka {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	k := stream.DefaultKafkaConfig()
+	k := defaults.Of[stream.KafkaConfig]()
 	k.Brokers = server.Brokers()
 	return kafka{KafkaConfig: k, fake: server}
+}
+
+// consumerConfig is the settings of a consumer that reads topic for group.
+func consumerConfig(topic, group string) stream.ConsumerConfig {
+	c := defaults.Of[stream.ConsumerConfig]()
+	c.Topic, c.Group = topic, group
+	return c
 }
 
 // topic makes a topic that no other test has, and returns its name.

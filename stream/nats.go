@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,6 +27,8 @@ type NATSConfig struct {
 	CertFile        string   `help:"PEM file of the client certificate, for mutual TLS." placeholder:"FILE"`
 	KeyFile         string   `help:"PEM file of its key." placeholder:"FILE"`
 
+	GiveUpAfter time.Duration `default:"0s" help:"End the program with status 4 when NATS has not been reached for so long; 0s never." placeholder:"DURATION"`
+
 	StreamConfig `embed:"" prefix:"stream-"`
 }
 
@@ -36,12 +39,6 @@ type StreamConfig struct {
 	MaxAge     time.Duration `default:"168h" help:"How long an alert is kept."`
 	MaxBytes   int64         `default:"1073741824" help:"Bytes that the stream may take, then the oldest alerts go; -1 for no limit." placeholder:"BYTES"`
 	Duplicates time.Duration `default:"2h" help:"How long a second message of the same alert revision is recognized and dropped."`
-}
-
-// DefaultNATSConfig is what the tags above say, for callers that have no command line.
-func DefaultNATSConfig() NATSConfig {
-	return NATSConfig{URL: []string{nats.DefaultURL}, StreamConfig: StreamConfig{Name: schema.AlertStream,
-		Replicas: 1, MaxAge: 168 * time.Hour, MaxBytes: 1 << 30, Duplicates: 2 * time.Hour}}
 }
 
 // Validate says what is wrong and what to write instead.
@@ -72,6 +69,8 @@ func (c *NATSConfig) Validate() error {
 		return fmt.Errorf("password is empty: user %s needs password-file or password", c.User)
 	case c.Password != "" && c.PasswordFile != "":
 		return fmt.Errorf("password and password-file are both given: leave one out")
+	case c.GiveUpAfter < 0:
+		return fmt.Errorf("give-up-after %v: give a positive duration, or 0s for never", c.GiveUpAfter)
 	}
 	return nil
 }
@@ -93,6 +92,9 @@ func (c *StreamConfig) Validate() error {
 	return nil
 }
 
+// reconnectWait is how long the client waits when it has asked each server once.
+const reconnectWait = 500 * time.Millisecond
+
 // redacted is a URL without the password that may stand in it.
 func redacted(s string) string {
 	if u, err := url.Parse(s); err == nil {
@@ -107,6 +109,10 @@ type NATS struct {
 	log *slog.Logger
 	nc  *nats.Conn
 	js  jetstream.JetStream
+
+	dialed    chan struct{} // is closed when nc is known
+	violation atomic.Pointer[violation]
+	trouble   Trouble // of those who wait for the stream
 }
 
 // DialNATS begins to connect and goes on for ever; it does not wait for a server.
@@ -115,7 +121,7 @@ func DialNATS(cfg NATSConfig, log *slog.Logger) (*NATS, error) {
 	if err := errors.Join(cfg.Validate(), cfg.StreamConfig.Validate()); err != nil {
 		return nil, err
 	}
-	n := &NATS{cfg: cfg, log: log}
+	n := &NATS{cfg: cfg, log: log, dialed: make(chan struct{})}
 	opts, err := n.options()
 	if err != nil {
 		return nil, err
@@ -123,6 +129,7 @@ func DialNATS(cfg NATSConfig, log *slog.Logger) (*NATS, error) {
 	if n.nc, err = nats.Connect(strings.Join(cfg.URL, ","), opts...); err != nil {
 		return nil, fmt.Errorf("connect to NATS at %s: %w", n.servers(), err)
 	}
+	close(n.dialed)
 	if n.js, err = jetstream.New(n.nc, jetstream.WithPublishAsyncTimeout(ackTimeout), jetstream.WithDefaultTimeout(ackTimeout)); err != nil {
 		n.nc.Close()
 		return nil, fmt.Errorf("use JetStream: %w", err)
@@ -131,12 +138,13 @@ func DialNATS(cfg NATSConfig, log *slog.Logger) (*NATS, error) {
 }
 
 func (n *NATS) options() ([]nats.Option, error) {
-	c := n.cfg
 	opts := []nats.Option{
 		nats.Name("scanhound"),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
-		nats.ReconnectWait(500 * time.Millisecond),
+		// A login that is refused twice may be right the third time: somebody rotates it.
+		nats.IgnoreAuthErrorAbort(),
+		nats.ReconnectWait(reconnectWait),
 		// With a buffer, a publish during an outage reports an error and is delivered later all the
 		// same: it would be counted twice.
 		nats.ReconnectBufSize(-1),
@@ -145,39 +153,14 @@ func (n *NATS) options() ([]nats.Option, error) {
 				n.log.Warn("NATS connection lost, connecting again", "servers", n.servers(), "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { n.log.Info("NATS connected", "server", nc.ConnectedUrlRedacted()) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { n.log.Warn("NATS", "error", err) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			n.violation.Store(nil)
+			n.log.Info("NATS connected", "server", nc.ConnectedUrlRedacted())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { n.noteError(err) }),
 	}
-	files := tlsFiles{c.CAFile, c.CertFile, c.KeyFile}
-	if files.given() {
-		conf, err := files.load()
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, nats.Secure(conf))
-	}
-	switch {
-	case c.CredentialsFile != "":
-		opts = append(opts, nats.UserCredentials(c.CredentialsFile))
-	case c.NKeyFile != "":
-		o, err := nats.NkeyOptionFromSeed(c.NKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("nkey-file: %w", err)
-		}
-		opts = append(opts, o)
-	case c.User != "":
-		if _, err := secret(c.Password, c.PasswordFile); err != nil {
-			return nil, fmt.Errorf("password-file: %w", err)
-		}
-		opts = append(opts, nats.UserInfoHandler(func() (string, string) {
-			p, err := secret(c.Password, c.PasswordFile)
-			if err != nil {
-				n.log.Error("read the NATS password", "error", err)
-			}
-			return c.User, p
-		}))
-	}
-	return opts, nil
+	login, err := n.login()
+	return append(opts, login...), err
 }
 
 func (n *NATS) servers() string {
@@ -186,6 +169,15 @@ func (n *NATS) servers() string {
 		names = append(names, redacted(s))
 	}
 	return strings.Join(names, ", ")
+}
+
+// Readable says what is wrong with the settings and with the files that they name, without a server.
+func (c NATSConfig) Readable() error {
+	if err := errors.Join(c.Validate(), c.StreamConfig.Validate()); err != nil {
+		return err
+	}
+	_, err := (&NATS{cfg: c, log: slog.New(slog.DiscardHandler)}).options()
+	return err
 }
 
 // Connected says why NATS cannot be used now.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 	"github.com/scanhound/scanhound/stream/embedded"
@@ -30,7 +31,7 @@ func natsServer(t *testing.T, cfg embedded.NATSConfig) *embedded.NATSServer {
 
 func dialNATS(t *testing.T, url string) *stream.NATS {
 	t.Helper()
-	cfg := stream.DefaultNATSConfig()
+	cfg := defaults.Of[stream.NATSConfig]()
 	cfg.URL = []string{url}
 	n, err := stream.DialNATS(cfg, quiet())
 	if err != nil {
@@ -49,11 +50,25 @@ func withStream(t *testing.T, url string) *stream.NATS {
 	return n
 }
 
-func alerts(from, to, rev int) []*schema.Alert {
-	var list []*schema.Alert
+// raw is an alert as it comes from Kafka.
+func raw(t *testing.T, a schema.Alert) stream.RawAlert {
+	t.Helper()
+	data, err := schema.AppendAlert(nil, &a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := stream.ReadAlert(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func alerts(t *testing.T, from, to, rev int) []stream.RawAlert {
+	t.Helper()
+	var list []stream.RawAlert
 	for n := from; n < to; n++ {
-		a := alert(n, rev)
-		list = append(list, &a)
+		list = append(list, raw(t, alert(n, rev)))
 	}
 	return list
 }
@@ -71,11 +86,11 @@ func TestAnAlertPublishedTwiceIsStoredOnce(t *testing.T) {
 	n := withStream(t, natsServer(t, embedded.NATSConfig{}).URL())
 	p := n.Publisher("lab")
 	for range 2 {
-		if err := p.Publish(soon(t), alerts(0, 600, 1)); err != nil {
+		if err := p.Publish(soon(t), alerts(t, 0, 600, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Publish(soon(t), alerts(0, 1, 2)); err != nil {
+	if err := p.Publish(soon(t), alerts(t, 0, 1, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if s := p.Stats(); s.Published != 1201 || s.Duplicates != 600 || s.Refused != 0 || s.Retries != 0 {
@@ -98,12 +113,35 @@ func TestAnAlertPublishedTwiceIsStoredOnce(t *testing.T) {
 	}
 }
 
+func TestAnAlertIsPublishedAsItCame(t *testing.T) {
+	n := withStream(t, natsServer(t, embedded.NATSConfig{}).URL())
+	text := ` {"severity":"dire" , "from_tomorrow":{"a":[1.50, 2e3]},"kind":"creep","revision":2,"id":"ab","site":"x.y"} ` + "\n"
+	a, err := stream.ReadAlert([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Publisher("lab").Publish(soon(t), []stream.RawAlert{a}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := n.JetStream().Stream(soon(t), schema.AlertStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.GetMsg(soon(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(m.Data) != text || m.Subject != "alerts.scan.creep.dire.x_y" || m.Header.Get("Nats-Msg-Id") != "ab.2" {
+		t.Errorf("published %q on %s as %s, want %q", m.Data, m.Subject, m.Header.Get("Nats-Msg-Id"), text)
+	}
+}
+
 func TestAlertsArePublishedOnceThoughNATSRestartsInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
 	server := natsServer(t, embedded.NATSConfig{Dir: dir})
 	n := withStream(t, server.URL())
 	p := n.Publisher("lab")
-	if err := p.Publish(soon(t), alerts(0, 100, 1)); err != nil {
+	if err := p.Publish(soon(t), alerts(t, 0, 100, 1)); err != nil {
 		t.Fatal(err)
 	}
 	u := server.URL()
@@ -113,9 +151,10 @@ func TestAlertsArePublishedOnceThoughNATSRestartsInTheMiddle(t *testing.T) {
 		t.Errorf("not connected: %v, want the server named", err)
 	}
 	ended := make(chan error, 1) // 1: the publisher does not wait for the test
-	go func() { ended <- p.Publish(soon(t), alerts(50, 150, 1)) }()
+	some, ctx := alerts(t, 50, 150, 1), soon(t)
+	go func() { ended <- p.Publish(ctx, some) }()
 	eventually(t, "the publisher tries again", func() bool { return p.Stats().Retries > 0 })
-	natsServer(t, embedded.NATSConfig{Dir: dir, Port: int(netip.MustParseAddrPort(strings.TrimPrefix(u, "nats://")).Port())})
+	natsServer(t, embedded.NATSConfig{Dir: dir, Listen: netip.MustParseAddrPort(strings.TrimPrefix(u, "nats://"))})
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +173,15 @@ func TestAPublisherStartedBeforeNATSWaitsForIt(t *testing.T) {
 	first.Close()
 	n := dialNATS(t, u)
 	ended := make(chan error, 1) // 1: the publisher does not wait for the test
+	some := alerts(t, 0, 10, 1)
 	go func() {
 		if err := n.EnsureStream(soon(t)); err != nil {
 			ended <- err
 			return
 		}
-		ended <- n.Publisher("").Publish(soon(t), alerts(0, 10, 1))
+		ended <- n.Publisher("").Publish(soon(t), some)
 	}()
-	natsServer(t, embedded.NATSConfig{Dir: dir, Port: int(netip.MustParseAddrPort(strings.TrimPrefix(u, "nats://")).Port())})
+	natsServer(t, embedded.NATSConfig{Dir: dir, Listen: netip.MustParseAddrPort(strings.TrimPrefix(u, "nats://"))})
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +197,7 @@ func TestPublishGivesUpWhenItsContextEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	p := n.Publisher("")
-	if err := p.Publish(ctx, alerts(0, 3, 1)); err == nil || !strings.Contains(err.Error(), "publish 3 alerts") {
+	if err := p.Publish(ctx, alerts(t, 0, 3, 1)); err == nil || !strings.Contains(err.Error(), "publish 3 alerts") {
 		t.Errorf("error %v", err)
 	}
 	if s := p.Stats(); s.Published != 0 || s.Refused != 0 {
@@ -173,7 +213,7 @@ func TestAnAlertThatNATSWillNeverTakeIsLeftOut(t *testing.T) {
 	p := n.Publisher("")
 	large, huge := alert(0, 1), alert(1, 1) // more than the stream takes, more than the server takes
 	large.Reason, huge.Reason = strings.Repeat("x", 300<<10), strings.Repeat("x", 2<<20)
-	list := append(alerts(2, 5, 1), &large, &huge)
+	list := append(alerts(t, 2, 5, 1), raw(t, large), raw(t, huge))
 	if err := p.Publish(soon(t), list); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +228,7 @@ func TestAStreamThatWasDeletedIsMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := n.Publisher("")
-	if err := p.Publish(soon(t), alerts(0, 5, 1)); err != nil {
+	if err := p.Publish(soon(t), alerts(t, 0, 5, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if s := p.Stats(); s.Published != 5 || s.Refused != 0 || s.Retries != 5 {
@@ -203,7 +243,7 @@ func TestAnAlertForWhichThereIsNoStreamIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := n.Publisher("")
-	if err := p.Publish(soon(t), alerts(0, 5, 1)); err != nil {
+	if err := p.Publish(soon(t), alerts(t, 0, 5, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if s := p.Stats(); s.Published != 0 || s.Refused != 5 {
@@ -236,8 +276,38 @@ func TestAStreamThatExistsIsUsedOrSaidToBeUnfit(t *testing.T) {
 	}
 }
 
+func TestAStreamThatDiffersFromTheSettingsIsLoggedByItsName(t *testing.T) {
+	cfg := defaults.Of[stream.NATSConfig]()
+	cfg.URL = []string{natsServer(t, embedded.NATSConfig{}).URL()}
+	cfg.Name = "OURS"
+	var log logged
+	n, err := stream.DialNATS(cfg, log.logger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	have := jetstream.StreamConfig{Name: "OURS", Subjects: []string{schema.AlertSubjects}, MaxAge: time.Hour, Duplicates: time.Minute}
+	if _, err := n.JetStream().CreateStream(soon(t), have); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.EnsureStream(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"stream=OURS what=duplicates has=1m0s settings=2h0m0s\n",
+		"stream=OURS what=max-age has=1h0m0s settings=168h0m0s\n",
+	} {
+		if !log.has(line) {
+			t.Errorf("not logged: %s", line)
+		}
+	}
+	if log.has("what=replicas") {
+		t.Error("replicas are as the settings say, and are said to differ")
+	}
+}
+
 func TestTheStreamIsMadeAsTheSettingsSay(t *testing.T) {
-	cfg := stream.DefaultNATSConfig()
+	cfg := defaults.Of[stream.NATSConfig]()
 	cfg.URL = []string{natsServer(t, embedded.NATSConfig{}).URL()}
 	cfg.MaxAge, cfg.Duplicates, cfg.MaxBytes = time.Hour, time.Minute, 1<<20
 	ensure := func() (*stream.NATS, error) {

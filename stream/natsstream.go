@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/scanhound/scanhound/schema"
@@ -22,6 +23,7 @@ const maxAlert = 256 << 10
 // belong to an operator's manifest; what differs from the settings is logged, and
 // it is an error only if alerts would not go into it.
 func (n *NATS) EnsureStream(ctx context.Context) error {
+	defer n.trouble.note(nil)
 	for wait := backoff(0); ; wait = backoff(wait) {
 		err := n.ensureOnce(ctx)
 		if err == nil || permanent(err) || errors.Is(err, errStream) {
@@ -30,6 +32,7 @@ func (n *NATS) EnsureStream(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w (gave up: %w)", err, ctx.Err())
 		}
+		n.trouble.note(err)
 		n.log.Warn("waiting for NATS", "error", err)
 		pause(ctx, wait)
 	}
@@ -49,7 +52,8 @@ func (n *NATS) ensureOnce(ctx context.Context) error {
 	if err := n.Connected(); err != nil {
 		return err
 	}
-	c := n.cfg.StreamConfig
+	c, asked := n.cfg.StreamConfig, time.Now()
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	s, err := n.js.Stream(ctx, c.Name)
@@ -59,7 +63,7 @@ func (n *NATS) ensureOnce(ctx context.Context) error {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("create stream %s: %w: enable JetStream in the server and for this account", c.Name, err)
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return fmt.Errorf("look up stream %s: %w", c.Name, err)
+		return n.unseen(whole, fmt.Errorf("look up stream %s: %w", c.Name, n.because(asked, err)))
 	}
 	_, err = n.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: c.Name, Description: "scan alerts of scanhound", Subjects: []string{schema.AlertSubjects},
@@ -79,7 +83,23 @@ func (n *NATS) ensureOnce(ctx context.Context) error {
 	case errors.As(err, &api) && api.ErrorCode == codeNoReplicas:
 		return fmt.Errorf("create stream %s: %w: %d replicas need a NATS cluster, and this server stands alone: set nats-stream-replicas to 1: %w", c.Name, errStream, c.Replicas, err)
 	}
-	return fmt.Errorf("create stream %s with %d replicas: %w", c.Name, c.Replicas, err)
+	return fmt.Errorf("create stream %s with %d replicas: %w", c.Name, c.Replicas, n.because(asked, err))
+}
+
+// unseen takes a stream as it is that this user may not look at, if it takes alerts: to
+// publish is all that is needed.
+func (n *NATS) unseen(ctx context.Context, err error) error {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	h := schema.AlertHeader{Kind: schema.Vertical, Severity: schema.Low}
+	if also := n.takes(ctx, h.Subject("")); also != nil {
+		return fmt.Errorf("%w; %w", err, also)
+	}
+	n.log.Warn("the alert stream may not be looked at by this user; it takes alerts, and is used as it is", "stream", n.cfg.StreamConfig.Name)
+	return nil
 }
 
 // adopt judges a stream that someone else has made.
@@ -95,8 +115,8 @@ func (n *NATS) adopt(have jetstream.StreamConfig) error {
 	case have.NoAck:
 		return fmt.Errorf("stream %s: %w: it acknowledges nothing: set no_ack to false", have.Name, errStream)
 	}
-	differs := func(what string, have, want any) {
-		n.log.Warn("the alert stream exists and differs from the settings; it is used as it is", "stream", want, "what", what, "has", have, "settings", want)
+	differs := func(what string, has, wanted any) {
+		n.log.Warn("the alert stream exists and differs from the settings; it is used as it is", "stream", want.Name, "what", what, "has", has, "settings", wanted)
 	}
 	if have.Duplicates < want.Duplicates {
 		differs("duplicates", have.Duplicates, want.Duplicates)

@@ -7,18 +7,17 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Assignment is what is known of a partition when it is assigned.
 type Assignment struct {
 	Topic     string
 	Partition int32
-	Committed int64 // the first offset that is not processed yet; -1: none was ever committed
-	Earliest  int64 // the first offset that Kafka still has
-	High      int64 // the offset of the next record to be written
+	Committed int64    // the first offset that is not processed yet; -1: none was ever committed
+	Earliest  int64    // the first offset that Kafka still has
+	High      int64    // the offset of the next record to be written
+	TopicID   [16]byte // Kafka's id of the topic; zero: unknown
 	// LastStamp is the stamp (arrival) of the last record below Committed; zero if there is none.
 	LastStamp time.Time
 }
@@ -41,14 +40,14 @@ type partition struct {
 
 // commitTimeout bounds one commit. It is not the caller's context: what ends the
 // caller must not keep what it has done from being written down.
-const commitTimeout = 10 * time.Second
+const commitTimeout = 5 * time.Second
 
-func (c *Consumer) start(a Assignment, w Worker, from int64) *partition {
+func (c *Consumer) start(a Assignment, w Worker, from, done int64) *partition {
 	p := &partition{Assignment: a, c: c, worker: w, in: make(chan []*kgo.Record, 1),
 		quit: make(chan struct{}), done: make(chan struct{})}
 	p.ctx, p.cut = context.WithCancel(context.Background())
 	p.next.Store(from)
-	p.durable.Store(a.Committed)
+	p.durable.Store(done)
 	p.committed.Store(a.Committed)
 	p.high.Store(a.High)
 	go p.run()
@@ -64,11 +63,19 @@ func (p *partition) run() {
 	if p.c.cfg.CommitInterval > 0 {
 		timer.Reset(p.c.cfg.CommitInterval)
 	}
+	if err := p.prepare(); err != nil {
+		p.failed(err)
+		return
+	}
+	keeper, keep := p.keeper()
+	defer keep.Stop()
 	for {
 		select {
 		case <-p.quit:
-			p.worker.Close(p.reason)
+			p.worker.Close(p.ctx, p.reason)
 			return
+		case <-keep.C:
+			keeper.Keep(p.ctx)
 		case records := <-p.in:
 			p.c.signalRoom()
 			if p.gone() {
@@ -78,11 +85,60 @@ func (p *partition) run() {
 				p.failed(err)
 				return
 			}
+			if keeper != nil {
+				keeper.Keep(p.ctx)
+			}
 		case <-timer.C:
 			p.commitOwn()
 			timer.Reset(max(p.c.cfg.CommitInterval, time.Second))
 		}
 	}
+}
+
+// prepare lets the Worker prepare, and has its records fetched from then on.
+func (p *partition) prepare() error {
+	preparer, ok := p.worker.(Preparer)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-p.quit:
+			cancel()
+		case <-stop:
+		}
+	}()
+	err := preparer.Prepare(ctx)
+	close(stop)
+	cancel()
+	if p.gone() {
+		return nil
+	}
+	if err == nil {
+		p.resume()
+	}
+	return err
+}
+
+// resume has the partition fetched that waited for its Worker.
+func (p *partition) resume() {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if p.c.cl != nil {
+		p.c.cl.ResumeFetchPartitions(map[string][]int32{p.Topic: {p.Partition}})
+	}
+}
+
+// keeper is the Worker, if it is a Keeper, and when it is called.
+func (p *partition) keeper() (Keeper, *time.Ticker) {
+	tick := time.NewTicker(keepEvery)
+	k, ok := p.worker.(Keeper)
+	if !ok {
+		tick.Stop()
+	}
+	return k, tick
 }
 
 func (p *partition) gone() bool {
@@ -121,13 +177,13 @@ func (p *partition) failed(err error) {
 	if p.ctx.Err() != nil {
 		p.c.log.Warn("a batch was cut off and will be read again", "partition", p.Partition, "error", err)
 		<-p.quit // closed before it was cut off, or about to be: the reason is known behind it
-		p.worker.Close(p.reason)
+		p.worker.Close(p.ctx, p.reason)
 		return
 	}
 	p.c.fail(fmt.Errorf("process partition %d of %s: %w", p.Partition, p.Topic, err))
 	p.cut()
 	<-p.quit
-	p.worker.Close(p.reason)
+	p.worker.Close(p.ctx, p.reason)
 }
 
 // fail ends Run with err.
@@ -142,13 +198,14 @@ func (p *partition) commitOwn() {
 	p.c.mu.Lock()
 	cl := p.c.cl
 	p.c.mu.Unlock()
-	p.c.commit(cl, []*partition{p})
+	_ = p.c.commit(p.ctx, cl, []*partition{p}) // it is logged, and tried again
 }
 
 // letGo ends the given partitions, or all of them, commits what they have done,
 // and returns when nothing of them runs any more. Lost ones are cut off at once,
-// and nothing is committed: it would be refused, or undo what the new owner commits.
-func (c *Consumer) letGo(cl *kgo.Client, which []int32, reason Reason) {
+// and nothing is committed: it would be refused, or undo what the new owner commits. Its
+// error is that something could not be committed.
+func (c *Consumer) letGo(cl *kgo.Client, which []int32, reason Reason) error {
 	c.handover.Lock()
 	defer c.handover.Unlock()
 	going := c.take(which)
@@ -169,9 +226,10 @@ func (c *Consumer) letGo(cl *kgo.Client, which []int32, reason Reason) {
 		<-p.done
 	}
 	c.signalRoom()
-	if reason != Lost {
-		c.commit(cl, going)
+	if reason == Lost {
+		return nil
 	}
+	return c.commit(context.Background(), cl, going)
 }
 
 // take removes the given partitions, or with nil all of them, from those held.
@@ -190,46 +248,28 @@ func (c *Consumer) take(which []int32) []*partition {
 
 // commit writes down what the partitions have made durable. What cannot be
 // committed now is part of the next commit, or is read again.
-func (c *Consumer) commit(cl *kgo.Client, ps []*partition) {
-	offsets := map[int32]kgo.EpochOffset{}
+func (c *Consumer) commit(ctx context.Context, cl *kgo.Client, ps []*partition) error {
+	offsets := map[int32]int64{}
 	for _, p := range ps {
 		if d := p.durable.Load(); d > p.committed.Load() {
-			offsets[p.Partition] = kgo.EpochOffset{Epoch: -1, Offset: d}
+			offsets[p.Partition] = d
 		}
 	}
 	if len(offsets) == 0 {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	err := commitSync(ctx, cl, c.cfg.Topic, offsets)
-	if err != nil {
+	if err := c.commitOffsets(ctx, cl, offsets); err != nil {
 		c.count.commitFailures.Add(1)
 		c.log.Warn("commit offsets; they are tried again with the next, or the records are read again", "error", err)
-		return
+		return err
 	}
 	c.count.commits.Add(1)
 	for _, p := range ps {
 		if o, ok := offsets[p.Partition]; ok {
-			p.committed.Store(o.Offset)
+			p.committed.Store(o)
 		}
 	}
-}
-
-func commitSync(ctx context.Context, cl *kgo.Client, topic string, offsets map[int32]kgo.EpochOffset) error {
-	var failed error
-	cl.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-			if failed = err; err != nil {
-				return
-			}
-			for _, t := range resp.Topics {
-				for _, p := range t.Partitions {
-					if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-						failed = err
-					}
-				}
-			}
-		})
-	return failed
+	return nil
 }

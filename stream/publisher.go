@@ -20,7 +20,7 @@ type Publisher struct {
 	n    *NATS
 	site string
 
-	published, duplicates, refused, retries atomic.Uint64
+	fresh, duplicates, refused, retries atomic.Uint64
 }
 
 // PublisherStats says what became of the alerts: each one given to Publish is
@@ -41,24 +41,35 @@ const inFlight = 256
 // Publisher returns a publisher whose subjects end in site.
 func (n *NATS) Publisher(site string) *Publisher { return &Publisher{n: n, site: site} }
 
+// A RawAlert is an alert as it came, and what of it names it and its subject.
+type RawAlert struct {
+	schema.AlertHeader
+	Data []byte // is published byte for byte, and not changed until Publish returns
+}
+
+// ReadAlert reads the header of an alert, and keeps its bytes as they are.
+func ReadAlert(data []byte) (RawAlert, error) {
+	h, err := schema.ReadAlertHeader(data)
+	return RawAlert{h, data}, err
+}
+
 // Stats may be called at any time, from any goroutine.
 func (p *Publisher) Stats() PublisherStats {
-	return PublisherStats{Published: p.published.Load(), Duplicates: p.duplicates.Load(),
-		Refused: p.refused.Load(), Retries: p.retries.Load()}
+	s := PublisherStats{Duplicates: p.duplicates.Load(), Refused: p.refused.Load(), Retries: p.retries.Load()}
+	s.Published = p.fresh.Load() + s.Duplicates
+	return s
 }
 
 // Publish returns when the stream has acknowledged every alert, or has refused it
-// for good. While NATS is away it tries again, until ctx ends. A revision that was
+// for good. While NATS is away it tries again, until ctx ends. Of an alert it reads the
+// header alone: a field that this release does not know is published, too. A revision that was
 // sent twice is stored once, within the stream's duplicate window. After an outage
 // in the middle, an earlier revision may stand behind a later one: the highest counts.
-func (p *Publisher) Publish(ctx context.Context, alerts []*schema.Alert) error {
+func (p *Publisher) Publish(ctx context.Context, alerts []RawAlert) error {
 	msgs := make([]*nats.Msg, 0, len(alerts))
-	for _, a := range alerts {
-		data, err := schema.AppendAlert(nil, a)
-		if err != nil {
-			return err
-		}
-		msg := &nats.Msg{Subject: schema.Subject(a, p.site), Data: data, Header: nats.Header{}}
+	for i := range alerts {
+		a := &alerts[i]
+		msg := &nats.Msg{Subject: a.Subject(p.site), Data: a.Data, Header: nats.Header{}}
 		msg.Header.Set(jetstream.MsgIDHeader, a.MessageID())
 		msgs = append(msgs, msg)
 	}
@@ -75,13 +86,17 @@ func (p *Publisher) Publish(ctx context.Context, alerts []*schema.Alert) error {
 // deliver sends msgs until none is left to send.
 func (p *Publisher) deliver(ctx context.Context, msgs []*nats.Msg) error {
 	for wait := backoff(0); ; wait = backoff(wait) {
+		asked := time.Now()
 		left, err := p.send(ctx, msgs)
 		if len(left) == 0 {
+			p.n.trouble.note(nil)
 			return nil
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("publish %d alerts to NATS: %w (last: %w)", len(left), ctx.Err(), err)
 		}
+		err = p.n.because(asked, err)
+		p.n.trouble.note(fmt.Errorf("%d alerts wait for NATS: %w", len(left), err))
 		p.n.log.Warn("alerts wait for NATS", "alerts", len(left), "error", err)
 		p.retries.Add(uint64(len(left)))
 		pause(ctx, wait)
@@ -119,9 +134,11 @@ func (p *Publisher) send(ctx context.Context, msgs []*nats.Msg) (left []*nats.Ms
 func (p *Publisher) await(ctx context.Context, f jetstream.PubAckFuture) error {
 	select {
 	case ack := <-f.Ok():
-		p.published.Add(1)
+		// Each is counted in one place: published less duplicates is a metric, and never falls.
 		if ack.Duplicate {
 			p.duplicates.Add(1)
+		} else {
+			p.fresh.Add(1)
 		}
 		return nil
 	case err := <-f.Err():

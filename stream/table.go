@@ -37,6 +37,9 @@ type TableStats struct {
 // then that of Run; a nil value means that the key is gone. The caller closes the Table.
 func OpenTable(ctx context.Context, kafka KafkaConfig, topic string, replicas int16, apply func(key, value []byte), log *slog.Logger) (*Table, error) {
 	t := &Table{topic: topic, apply: apply, log: log}
+	if err := makeTable(ctx, kafka, topic, replicas, log); err != nil {
+		return nil, err
+	}
 	var err error
 	t.cl, err = kafka.client(log,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
@@ -46,22 +49,29 @@ func OpenTable(ctx context.Context, kafka KafkaConfig, topic string, replicas in
 	if err != nil {
 		return nil, err
 	}
-	if _, err = connectTable(ctx, t.cl, topic, replicas); err == nil {
-		err = t.load(ctx)
-	}
-	if err != nil {
+	if err = t.load(ctx); err != nil {
 		t.cl.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
-func connectTable(ctx context.Context, cl *kgo.Client, topic string, replicas int16) (int, error) {
-	n, err := EnsureTopic(ctx, cl, topic, 1, replicas, map[string]string{"cleanup.policy": "compact"})
-	if errors.Is(err, ErrPartitions) {
-		return n, fmt.Errorf("%w: a table has one", err)
+// makeTable creates the topic unless it exists, with a client of its own: one that asks for
+// a topic before it is made waits for a second before it asks again.
+func makeTable(ctx context.Context, kafka KafkaConfig, topic string, replicas int16, log *slog.Logger) error {
+	cl, err := kafka.client(log)
+	if err != nil {
+		return err
 	}
-	return n, err
+	defer cl.Close()
+	_, err = EnsureTopic(ctx, cl, topic, 1, replicas, inSync(map[string]string{"cleanup.policy": "compact"}, replicas))
+	if errors.Is(err, ErrPartitions) {
+		return fmt.Errorf("%w: a table has one", err)
+	}
+	if err == nil {
+		topicNeeds{compact: true, replicas: replicas}.check(ctx, cl, topic, log)
+	}
+	return err
 }
 
 // load applies what stands in the topic now. Its end is found with a marker, a

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // ErrPartitions is a topic whose number of partitions is not the one asked for.
@@ -31,7 +32,7 @@ func EnsureTopic(ctx context.Context, cl *kgo.Client, name string, partitions in
 		return 0, fmt.Errorf("create topic %s with %d replicas: %w: there are fewer brokers than that", name, replication, err)
 	case !errors.Is(err, kerr.TopicAlreadyExists):
 		// Whoever may not create topics may still use this one.
-		n, err2 := Partitions(ctx, cl, name)
+		n, err2 := partitionsNow(ctx, cl, name)
 		if err2 != nil || !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
 			return 0, fmt.Errorf("create topic %s: %w", name, err)
 		}
@@ -55,11 +56,16 @@ func countError(topic string, n int, want int32) error {
 // Partitions returns how many partitions a topic has, asking until ctx ends while
 // a broker says that it has not heard of the topic, or has no leader for it, yet.
 func Partitions(ctx context.Context, cl *kgo.Client, topic string) (int, error) {
+	var last error
 	for {
 		n, err := partitionsNow(ctx, cl, topic)
 		if err == nil {
 			return n, nil
 		}
+		if ctx.Err() != nil && last != nil {
+			err = last // what was said before the question was cut off
+		}
+		last = err
 		if !kerr.IsRetriable(err) {
 			return 0, fmt.Errorf("look up topic %s: %w", topic, err)
 		}
@@ -71,22 +77,29 @@ func Partitions(ctx context.Context, cl *kgo.Client, topic string) (int, error) 
 	}
 }
 
+// partitionsNow asks a broker itself. Kadm answers from what the client remembers for
+// seconds, and for a topic that was made a moment ago that is that there is none.
 func partitionsNow(ctx context.Context, cl *kgo.Client, topic string) (int, error) {
-	topics, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	req := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = kmsg.StringPtr(topic)
+	req.Topics = append(req.Topics, asked)
+	resp, err := req.RequestWith(ctx, cl)
 	if err != nil {
 		return 0, err
 	}
-	t := topics[topic]
-	if t.Err != nil {
-		return 0, t.Err
-	}
-	for _, p := range t.Partitions {
-		if p.Err != nil && !errors.Is(p.Err, kerr.LeaderNotAvailable) {
-			return 0, p.Err
+	for _, t := range resp.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			return 0, err
+		}
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, kerr.LeaderNotAvailable) {
+				return 0, err
+			}
+		}
+		if len(t.Partitions) > 0 {
+			return len(t.Partitions), nil
 		}
 	}
-	if len(t.Partitions) == 0 {
-		return 0, kerr.UnknownTopicOrPartition
-	}
-	return len(t.Partitions), nil
+	return 0, kerr.UnknownTopicOrPartition
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
@@ -84,7 +85,7 @@ func (l *listener) number(n *int) int {
 
 func listen(t *testing.T, change func(*stream.UDPConfig)) *stream.UDP {
 	t.Helper()
-	cfg := stream.DefaultUDPConfig()
+	cfg := defaults.Of[stream.UDPConfig]()
 	cfg.Listen = []string{"127.0.0.1:0"}
 	change(&cfg)
 	u, err := stream.ListenUDP(cfg, quiet())
@@ -172,7 +173,7 @@ func TestAllDatagramsArriveWithAnExporterOnOneSocket(t *testing.T) {
 
 func TestAPortInUseIsNamedWithWhatToDo(t *testing.T) {
 	first := listen(t, func(*stream.UDPConfig) {})
-	cfg := stream.DefaultUDPConfig()
+	cfg := defaults.Of[stream.UDPConfig]()
 	cfg.Listen = []string{first.Addrs()[0].String()}
 	// The first one shares its port with whoever asks for sharing: the second must not join it.
 	_, err := stream.ListenUDP(cfg, quiet())
@@ -252,7 +253,7 @@ func TestADatagramThatIsTooLongIsCountedAndLeftOut(t *testing.T) {
 
 func TestASmallerReceiveBufferThanAskedForIsSaid(t *testing.T) {
 	log := new(logged)
-	cfg := stream.DefaultUDPConfig()
+	cfg := defaults.Of[stream.UDPConfig]()
 	cfg.Listen, cfg.Workers, cfg.ReceiveBuffer = []string{"127.0.0.1:0"}, 1, 1<<30
 	u, err := stream.ListenUDP(cfg, log.logger())
 	if err != nil {
@@ -274,7 +275,7 @@ func (s *sink) Close()                         {}
 
 // BenchmarkUDPReceive reads a full socket empty; what is written into it is not timed.
 func BenchmarkUDPReceive(b *testing.B) {
-	cfg := stream.DefaultUDPConfig()
+	cfg := defaults.Of[stream.UDPConfig]()
 	cfg.Listen, cfg.Workers, cfg.ReceiveBuffer = []string{"127.0.0.1:0"}, 1, 32<<20
 	const size, fill = 1400, 4000
 	payload := make([]byte, size)

@@ -9,9 +9,10 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-var program = service.Program{
+var program = settings.Program{
 	Name:  "alerter",
 	Help:  "Publishes alerts from Kafka to NATS JetStream, where SIEMs subscribe.",
 	Admin: "127.0.0.1:9103",

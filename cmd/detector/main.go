@@ -9,9 +9,10 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-var program = service.Program{
+var program = settings.Program{
 	Name:  "detector",
 	Help:  "Reads flows from Kafka, remembers two days of every source, and writes an alert when one of them scans.",
 	Admin: "127.0.0.1:9102",

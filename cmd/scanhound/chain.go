@@ -33,7 +33,7 @@ func (c *chain) idle() bool {
 	u, f, d := &c.ingest.UDP, &c.ingest.Flows, &c.detector
 	return u.Datagrams+u.Truncated+u.KernelDrops == c.sent &&
 		c.ingest.Decoded.Datagrams+c.ingest.Refused+c.ingest.Limited == u.Datagrams &&
-		f.Added == c.ingest.Decoded.Records.Flows+c.ingest.Copies && f.Pending == 0 &&
+		f.Added+c.ingest.Oriented.Held == c.ingest.Decoded.Records.Flows+c.ingest.Copies && f.Pending == 0 &&
 		d.Detect.Consumed+d.BadFlows == f.Produced &&
 		d.Alerts.Produced+d.Alerts.Refused == d.Detect.Revisions-d.Silent &&
 		c.alerter.Records == d.Alerts.Produced &&
@@ -81,6 +81,7 @@ func (p *pipeline) report(played *player, w io.Writer) {
 	t.row("records decoded", c.ingest.Decoded.Records.Seen)
 	t.row("flows", c.ingest.Decoded.Records.Flows)
 	t.row("flows turned round", c.ingest.Oriented.Swapped)
+	t.nonzero("flows held: a session may still come that they belong to", c.ingest.Oriented.Held)
 	t.nonzero("sessions copied to the partition of an alerted source", c.ingest.Copies)
 	t.stage("kafka")
 	t.row("flows produced", c.ingest.Flows.Produced)

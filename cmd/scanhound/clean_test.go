@@ -2,14 +2,16 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/scanhound/scanhound/cmd/internal/service"
-	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 )
 
 // vastRow is a TCP row with the given ports; everything with a direction differs.
@@ -57,8 +59,9 @@ func TestCleaningTurnsExactlyTheReversedRecordsRound(t *testing.T) {
 func TestCleaningIsIdempotentForAllPairsOfListedPortsAndCountsThemAsUndecided(t *testing.T) {
 	var rows strings.Builder
 	n := 0
-	for _, src := range detect.ServicePorts {
-		for _, dst := range detect.ServicePorts {
+	listed := slices.DeleteFunc(slices.Clone(orient.ServicePorts[:]), func(port uint16) bool { return port == 443 })
+	for _, src := range listed {
+		for _, dst := range listed {
 			rows.WriteString(vastRow(6, src, dst) + "\n")
 			n++
 		}
@@ -101,5 +104,73 @@ func TestTheSeedsTwoRowsAreCleanedByteForByte(t *testing.T) {
 	row, _ := runClean(t, "", filepath.Join(dir, "vast-port0.csv"))
 	if kept, err := os.ReadFile(filepath.Join(dir, "vast-port0.csv")); err != nil || row != string(kept) {
 		t.Errorf("the port-0 row became %s", row)
+	}
+}
+
+func TestCleaningKeepsTheEndsOfLinesAndTheMarkInFront(t *testing.T) {
+	row := vastRow(6, 9130, 80)
+	for name, in := range map[string]string{
+		"CR":             row + "\r\n" + row + "\r\n",
+		"a mark":         "\ufeff" + row + "\n",
+		"a mark and CR":  "\ufeff" + row + "\r\n\r\n",
+		"blank lines":    row + "\n\n" + row + "\n\n",
+		"quoted numbers": strings.Replace(row, ",6,X", `,"6","X"`, 1) + "\n",
+	} {
+		if out, _ := runClean(t, in, "-"); out != in {
+			t.Errorf("%s: %q became %q", name, in, out)
+		}
+	}
+	if out, _ := runClean(t, row+"\r\n"+row, "-"); out != row+"\r\n"+row+"\r\n" {
+		t.Errorf("without an end: %q", out)
+	}
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(vastRow(6, 80, 2000) + "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	plain, _ := runClean(t, vastRow(6, 80, 2000)+"\r\n", "-")
+	if out, counts := runClean(t, packed.String(), "-"); out != plain || !strings.HasSuffix(out, "\r\n") || !strings.Contains(counts, "1  reversed") {
+		t.Errorf("packed: %q\n%s", out, counts)
+	}
+}
+
+func TestCleaningHasTheListOfPortsOfTheDatasDescription(t *testing.T) {
+	row := vastRow(6, 443, 2000) + "\n"
+	if out, _ := runClean(t, row, "-"); out != row {
+		t.Errorf("443 is not in it: %s", out)
+	}
+	if out, _ := runClean(t, row, "--orient-services", "443", "-"); out == row {
+		t.Error("443 was asked for")
+	}
+}
+
+func TestCleaningWhatIsNoRowAtAllIsAnError(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "good.csv")
+	if err := os.WriteFile(good, []byte(vastRow(6, 80, 2000)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		in   string
+		code int
+		says string
+	}{
+		"no row":        {"half a line\nanother\n", 1, "standard input: none of its lines is a row"},
+		"one of two":    {"half a line\n" + vastRow(6, 80, 2000) + "\n", 0, "1 broken"},
+		"nothing":       {"", 0, "1 lines"},
+		"cut in gzip":   {"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", 1, "ends early"},
+		"only headers":  {"\n\n", 0, "2 headers and blank lines"},
+		"too long":      {strings.Repeat("x", 100_000) + "\n" + vastRow(6, 80, 2000) + "\n", 0, "1 broken"},
+		"only too long": {strings.Repeat("x", 100_000) + "\n", 1, "none of its lines is a row"},
+	} {
+		r := run(t, strings.NewReader(c.in), "clean", "-", good)
+		if squeezed := strings.Join(strings.Fields(r.stderr), " "); r.code != c.code || !strings.Contains(squeezed, c.says) {
+			t.Errorf("%s: status %d, want %d and %q:\n%s", name, r.code, c.code, c.says, r.stderr)
+		}
+		if !strings.Contains(r.stdout, "172.10.2.64,172.10.0.4,2000,80") {
+			t.Errorf("%s: the other file is not cleaned: %q", name, r.stdout)
+		}
 	}
 }

@@ -11,12 +11,15 @@ import (
 
 // decode prints flows as the exporters sent them: nothing is turned round.
 type decode struct {
-	Files []string `arg:"" name:"file" help:"Captures (pcap, pcapng) of exporter datagrams, files of one datagram each, or flows as JSON lines; gzip and zstd are seen through, - is standard input."`
+	Input input `embed:""`
 }
 
 // Run reads all files.
 func (d *decode) Run(ctx context.Context, s *service.Service) error {
-	r := openRecordings(ctx, d.Files, s)
+	r, err := d.Input.open(ctx, s)
+	if err != nil {
+		return err
+	}
 	out := bufio.NewWriterSize(s.Stdout, 1<<16)
 	var line []byte
 	for flows := range r.flows() {

@@ -8,28 +8,31 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/scanhound/scanhound/cmd/internal/detector"
-	"github.com/scanhound/scanhound/cmd/internal/ingest"
+	"github.com/scanhound/scanhound/cmd/internal/explain"
+	"github.com/scanhound/scanhound/cmd/internal/orientation"
+	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
 )
 
-// explain replays recordings and tells of one source, or of the source of one
+// explainCommand replays recordings and tells of one source, or of the source of one
 // alert, what became of its flows, what is held of it, which rules it meets and
 // what keeps the others silent.
-type explain struct {
-	Subject detector.Subject    `arg:"" name:"source" help:"Address of the source, an IPv6 /64, or the id of an alert (32 hex digits)."`
-	Files   []string            `arg:"" name:"file" help:"Recordings, as replay reads them."`
-	Orient  ingest.OrientConfig `embed:"" prefix:"orient-" group:"Orientation:"`
-	detection
+type explainCommand struct {
+	Subject explain.Subject    `arg:"" name:"source" help:"Address of the source, an IPv6 /64, or the id of an alert (12 or more hex digits of it)."`
+	Input   input              `embed:""`
+	Orient  orientation.Config `embed:"" prefix:"orient-" group:"Orientation:"`
+	Place   place.Config       `embed:"" group:"Places:"`
+	rules.Config
 }
 
 // Run reads all files; for an alert they are read up to it before, to find its source.
-func (c *explain) Run(ctx context.Context, s *service.Service) error {
+func (c *explainCommand) Run(ctx context.Context, s *service.Service) error {
 	source := c.Subject
 	if c.Subject.Alert != "" {
-		if slices.Contains(c.Files, "-") {
+		if slices.Contains(c.Input.Files, "-") {
 			return errors.New("an alert is looked for first, which takes recordings that can be read twice: give files")
 		}
 		var err error
@@ -37,17 +40,18 @@ func (c *explain) Run(ctx context.Context, s *service.Service) error {
 			return err
 		}
 	}
-	hound, err := c.detection.open(s)
+	hound, book, err := openHound(&c.Config, c.Place, s)
 	if err != nil {
 		return err
 	}
 	own := fates{}
 	out := &alertWriter{w: bufio.NewWriter(s.Stdout)}
 	var asked *schema.Alert
-	err = c.each(ctx, s, func(f []schema.Flow, batch int64) error {
+	err = c.each(ctx, s, book, func(f []schema.Flow, batch int64) error {
 		before := hound.Stats()
 		for _, a := range hound.Observe(f, batch) {
-			if a.ID == c.Subject.Alert {
+			book.Locate(&a)
+			if c.Subject.Is(a.ID) {
 				asked = &a
 			}
 			if a.Source == source.Source && source.Net == (a.Prefix != 0) {
@@ -65,52 +69,63 @@ func (c *explain) Run(ctx context.Context, s *service.Service) error {
 		return err
 	}
 	if asked != nil {
-		detector.WriteAlert(s.Stdout, asked)
+		one := explain.AlertOf(asked)
+		one.Write(s.Stdout)
 	}
 	return c.write(s, hound, source, own)
 }
 
 // each calls see with every flow of the recordings, oriented, and its batch,
 // until that returns an error.
-func (c *explain) each(ctx context.Context, s *service.Service, see func([]schema.Flow, int64) error) error {
-	r := openRecordings(ctx, c.Files, s)
-	pairing := detect.NewPairing(c.Orient.Conversations, c.Orient.Services)
+func (c *explainCommand) each(ctx context.Context, s *service.Service, book *place.Book, see func([]schema.Flow, int64) error) error {
+	r, err := c.Input.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	pairing, annotator := c.Orient.Pairing(), book.NewAnnotator()
 	batch := int64(0)
-	for flows := range r.flows() {
-		pairing.Orient(flows)
+	seeAll := func(flows []schema.Flow) error {
+		annotator.Annotate(flows)
 		for i := range flows {
 			if err := see(flows[i:i+1], batch); err != nil {
 				return err
 			}
 		}
 		batch++
+		return nil
+	}
+	for flows := range r.merged() {
+		pairing.Orient(flows)
+		if err := seeAll(pairing.HoldRecorded(flows)); err != nil {
+			return err
+		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(r.err(), ctx.Err())
+	return errors.Join(seeAll(pairing.Release()), r.err(), ctx.Err())
 }
 
 // errFound ends the search for an alert.
 var errFound = errors.New("found")
 
 // find returns the source of the alert.
-func (c *explain) find(ctx context.Context, s *service.Service) (source detector.Subject, err error) {
-	hound, err := c.detection.open(s)
+func (c *explainCommand) find(ctx context.Context, s *service.Service) (source explain.Subject, err error) {
+	hound, book, err := openHound(&c.Config, c.Place, s)
 	if err != nil {
 		return source, err
 	}
-	err = c.each(ctx, s, func(f []schema.Flow, batch int64) error {
+	err = c.each(ctx, s, book, func(f []schema.Flow, batch int64) error {
 		for _, a := range hound.Observe(f, batch) {
-			if a.ID == c.Subject.Alert {
-				source = detector.Subject{Source: a.Source, Net: a.Prefix != 0}
+			if c.Subject.Is(a.ID) {
+				source = explain.Subject{Source: a.Source, Net: a.Prefix != 0}
 				return errFound
 			}
 		}
 		return nil
 	})
 	if err == nil {
-		err = fmt.Errorf("no alert has the id %s: recordings, tenant, window and rules must be those of the detector that told of it", c.Subject)
+		err = fmt.Errorf("no alert has the id %s: recordings, tenant, window and rules must be those of the detector that wrote it", c.Subject)
 	}
 	if errors.Is(err, errFound) {
 		err = nil
@@ -118,7 +133,7 @@ func (c *explain) find(ctx context.Context, s *service.Service) (source detector
 	return source, err
 }
 
-func (c *explain) write(s *service.Service, hound *detect.Alone, source detector.Subject, own fates) error {
+func (c *explainCommand) write(s *service.Service, hound *detect.Replay, source explain.Subject, own fates) error {
 	t := newTable(s.Stdout)
 	t.stage("its flows")
 	own.each(t.row)
@@ -130,7 +145,7 @@ func (c *explain) write(s *service.Service, hound *detect.Alone, source detector
 		_, err := fmt.Fprintf(s.Stdout, "nothing is held of %s at the end\n", source)
 		return err
 	}
-	detector.WriteExplanation(s.Stdout, &x, hound.Horizons())
+	explain.Source(s.Stdout, &x, hound.Horizons())
 	return nil
 }
 

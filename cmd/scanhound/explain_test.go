@@ -30,13 +30,31 @@ func TestExplainTellsTheAlertsTheFatesAndTheKeysOfOneSource(t *testing.T) {
 	}
 }
 
+func TestEachPartOfAnExplanationBeginsOnALineOfItsOwn(t *testing.T) {
+	file := onDisk(t, capture(t, "softflowd-v9"))
+	for source, want := range map[string][]string{
+		"10.66.0.18": {"its flows  ", "source  ", "held  ", "open alert  ", "rule  "},
+		"192.0.2.99": {"nothing is held of "},
+	} {
+		r := run(t, nil, "explain", source, file)
+		for _, part := range want {
+			if !strings.HasPrefix(r.stdout, part) && !strings.Contains(r.stdout, "\n"+part) {
+				t.Errorf("%s: no line begins with %q in\n%s", source, part, r.stdout)
+			}
+		}
+		if !strings.HasSuffix(r.stdout, "\n") {
+			t.Errorf("%s: the last line does not end:\n%s", source, r.stdout)
+		}
+	}
+}
+
 func TestExplainFindsTheSourceOfAnAlertAndTellsWhichRuleFired(t *testing.T) {
 	file := onDisk(t, capture(t, "softflowd-v9"))
 	for id, f := range findings(t, run(t, nil, "replay", "--final", "--output=json", file).stdout) {
 		if f.Kind != schema.Horizontal {
 			continue
 		}
-		r := run(t, nil, "explain", id, file)
+		r := run(t, nil, "explain", id[:12], file)
 		for _, text := range []string{"alert  " + id, "fired: rule horizontal, threshold 25 within 5m", "source      " + f.Source.String(), "counted, oriented by flags"} {
 			if r.code != 0 || !strings.Contains(r.stdout, text) {
 				t.Errorf("%s: status %d, no %q in\n%s%s", id, r.code, text, r.stdout, r.stderr)
@@ -50,7 +68,7 @@ func TestExplainFindsTheSourceOfAnAlertAndTellsWhichRuleFired(t *testing.T) {
 	if r := run(t, nil, "explain", none, "-"); r.code != 1 || !strings.Contains(r.stderr, "give files") {
 		t.Errorf("status %d: %s", r.code, r.stderr)
 	}
-	if r := run(t, nil, "explain", "me", file); r.code != 2 || !strings.Contains(r.stderr, "32 hex digits") {
+	if r := run(t, nil, "explain", "me", file); r.code != 2 || !strings.Contains(r.stderr, "12 hex digits") {
 		t.Errorf("status %d: %s", r.code, r.stderr)
 	}
 }
@@ -83,7 +101,7 @@ func TestAnExceptionsFileKeepsAReplaySilentAndAWrongOneIsRefusedWithItsEntry(t *
 	for text, want := range map[string]string{
 		"- sources: [10.66.0.0/16]\n":         "entry 1: owner and reason are missing",
 		"- owner: me\n  reason: mine\n":       "entry 1: it covers everything",
-		"- source: 10.0.0.0/8\n  owner: me\n": "field source not found",
+		"- source: 10.0.0.0/8\n  owner: me\n": "line 1: entry 1: source is not known here; did you mean sources?",
 	} {
 		write(text)
 		if r := run(t, nil, "replay", "--exceptions", list, file); r.code != 3 || !strings.Contains(r.stderr, want) {

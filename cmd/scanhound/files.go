@@ -15,6 +15,12 @@ import (
 	"github.com/scanhound/scanhound/schema/netflow"
 )
 
+// input names what a command reads.
+type input struct {
+	Files  []string `arg:"" name:"file" help:"Captures (pcap, pcapng) of exporter datagrams, files of one datagram each, or flows: the JSON of decode, goflow2, nfdump, pmacct, Suricata or Zeek, nfdump's CSV, numbers (-o pipe) and text, pmacct's CSV, Argus' CSV, conn.log, VAST 2013. gzip, zstd and bzip2 are seen through, - is standard input."`
+	Format string   `placeholder:"WORDS" env:"-" help:"What nfdump was given behind -o, where its text has no header (nfdump -q): long, or 'fmt:%ts %sap -> %dap ...'."`
+}
+
 // recordings are the files that a command reads, and what became of them.
 type recordings struct {
 	reader    *flowfile.Reader
@@ -25,32 +31,47 @@ type recordings struct {
 	log       func(error)
 }
 
-func openRecordings(ctx context.Context, files []string, s *service.Service) *recordings {
-	cfg := netflow.DefaultConfig()
+// open prepares to read all files; none is opened yet.
+func (c *input) open(ctx context.Context, s *service.Service) (*recordings, error) {
+	files := c.Files
+	cfg := netflow.Config{}
 	stdin := s.Stdin
 	live := slices.Contains(files, "-")
 	if live {
 		stdin = interruptible(ctx, stdin)
 	}
+	reader := flowfile.Open(files, stdin)
+	if c.Format != "" {
+		if err := reader.Format(c.Format); err != nil {
+			return nil, s.Misconfigured("format", err)
+		}
+	}
 	templates := netflow.NewTemplates(cfg)
 	return &recordings{
-		reader:    flowfile.Open(files, stdin),
+		reader:    reader,
 		templates: templates,
 		live:      live,
 		decoder:   netflow.NewDecoder(templates, cfg),
 		log:       func(err error) { s.Log.Error("a file was not read to its end", "error", err) },
-	}
+	}, nil
 }
 
-// flows yields the flows of all files, a datagram's or a few lines' at a time.
-// What is wrong with one file is told, and the next one read.
-func (r *recordings) flows() iter.Seq[[]schema.Flow] {
-	decode := func(flows []schema.Flow, from netip.Addr, received schema.Time, datagram []byte) []schema.Flow {
-		flows, _ = r.decoder.Decode(flows, from, received, datagram)
-		return flows
-	}
+// flows yields the flows of all files, one file after the other, a datagram's or a
+// few lines' at a time.
+func (r *recordings) flows() iter.Seq[[]schema.Flow] { return r.told(r.reader.Flows(r.decode)) }
+
+// merged yields the flows of all files as one collector would have seen them.
+func (r *recordings) merged() iter.Seq[[]schema.Flow] { return r.told(r.reader.Merged(r.decode)) }
+
+func (r *recordings) decode(flows []schema.Flow, from netip.AddrPort, received schema.Time, datagram []byte) []schema.Flow {
+	flows, _ = r.decoder.DecodeFrom(flows, from, received, datagram)
+	return flows
+}
+
+// told tells what is wrong with one file, and goes on with the others.
+func (r *recordings) told(all iter.Seq2[[]schema.Flow, error]) iter.Seq[[]schema.Flow] {
 	return func(yield func([]schema.Flow) bool) {
-		for flows, err := range r.reader.Flows(decode) {
+		for flows, err := range all {
 			if err != nil {
 				r.failed++
 				r.log(err)
@@ -59,6 +80,9 @@ func (r *recordings) flows() iter.Seq[[]schema.Flow] {
 			if !yield(flows) {
 				return
 			}
+		}
+		if late := r.decoder.Finish(nil); len(late) > 0 {
+			yield(late)
 		}
 	}
 }
@@ -84,6 +108,7 @@ func (r *recordings) report(t *table) {
 		decoded.Each(t.nonzero)
 		t.nonzero("early sets recovered", early.Recovered.Sets)
 		t.nonzero("early sets lost, or waiting at the end", early.Lost.Sets+early.Waiting.Sets)
+		t.nonzero("of the early sets, those whose template other ports announced in different ways", early.Ambiguous.Sets)
 	}
 }
 

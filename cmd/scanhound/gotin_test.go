@@ -65,7 +65,7 @@ func TestATargetThatCallsItsScannerBackFromAnotherPartitionIsACriticalAlertOnNAT
 				t.Errorf("%s is %v, want %v", name, got, want)
 			}
 		}
-		// The alert closes, and a call-back after that goes on with it.
+		// The alert closes, and a session from a target after that goes on with it.
 		r.send(t, later(time.Now().Add(time.Minute))...)
 		waitFor(t, "the alert has closed", func() bool { return r.told()[0][len(r.told()[0])-1].State == schema.Close })
 		other := victim.Next()
@@ -146,7 +146,13 @@ func makeTopic(t *testing.T, brokers []string, name string) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 1, 1, nil, name); err != nil {
+	admin := kadm.NewClient(cl)
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, name); err != nil {
 		t.Fatal(err)
 	}
+	// A real broker says that it has made a topic before it answers for it.
+	waitFor(t, "the topic is there", func() bool {
+		topics, err := admin.ListTopics(t.Context(), name)
+		return err == nil && topics.Error() == nil && len(topics[name].Partitions) == 1 && topics[name].Partitions[0].Leader >= 0
+	})
 }

@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanhound/scanhound/internal/defaults"
+
 	"go.uber.org/goleak"
 
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
@@ -58,9 +61,9 @@ func fakeNATS(t testing.TB) string {
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // settingsOf are those of a pipeline that shares nothing with another test's.
-func settingsOf(t testing.TB, brokers []string) *settings {
+func settingsOf(t testing.TB, brokers []string) *configs {
 	t.Helper()
-	c := settingsFor(brokers, fakeNATS(t), detect.DefaultConfig())
+	c := demoSettings(brokers, fakeNATS(t), rules.Config{Detect: defaults.Of[detect.Config]()})
 	unique := "." + strings.ReplaceAll(filepath.Base(t.Name()), "#", "-") + time.Now().Format("-150405.000000000")
 	c.ingest.Flows.Topic += unique
 	c.ingest.Templates.Topic += unique
@@ -78,14 +81,15 @@ type running struct {
 	played  *player
 	stop    func() // returns when everything has ended
 
-	mu     sync.Mutex
-	alerts []schema.Alert
+	mu      sync.Mutex
+	alerts  []schema.Alert
+	arrived map[netip.Addr]time.Time // of the first alert of a source
 }
 
 // start runs a pipeline until the test ends or stop is called.
-func start(t testing.TB, c *settings) *running {
+func start(t testing.TB, c *configs) *running {
 	t.Helper()
-	r := &running{service: service.New("test", quiet()), played: new(player)}
+	r := &running{service: service.New("test", quiet()), played: new(player), arrived: map[netip.Addr]time.Time{}}
 	var err error
 	if r.pipeline, err = newPipeline(c, r.service); err != nil {
 		t.Fatal(err)
@@ -94,6 +98,9 @@ func start(t testing.TB, c *settings) *running {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.alerts = append(r.alerts, *a)
+		if _, known := r.arrived[a.Source]; !known {
+			r.arrived[a.Source] = time.Now()
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -118,16 +125,20 @@ func (r *running) play(t testing.TB, rec *recording) {
 	}
 }
 
+// exporterSocket is where send sends from: an exporter has one port, whichever ingest it reaches.
+var exporterSocket = sync.OnceValues(func() (*net.UDPConn, error) {
+	return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+})
+
 // send sends datagrams from one exporter.
 func (r *running) send(t testing.TB, datagrams ...[]byte) {
 	t.Helper()
-	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(r.played.to))
+	conn, err := exporterSocket()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	for _, d := range datagrams {
-		if _, err := conn.Write(d); err != nil {
+		if _, err := conn.WriteToUDPAddrPort(d, r.played.to); err != nil {
 			t.Fatal(err)
 		}
 		r.played.sent.Add(1)

@@ -5,83 +5,66 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
-	"github.com/scanhound/scanhound/cmd/internal/detector"
-	"github.com/scanhound/scanhound/cmd/internal/ingest"
-	"github.com/scanhound/scanhound/cmd/internal/profile"
+	"github.com/scanhound/scanhound/cmd/internal/orientation"
+	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/siem"
 )
 
 // replay runs decoding, orientation and detection over files, in event time.
 // The same files give the same alerts, to the byte.
 type replay struct {
-	Files  []string            `arg:"" name:"file" help:"Captures (pcap, pcapng) of exporter datagrams, files of one datagram each, or flows as JSON lines of decode or goflow2; gzip and zstd are seen through, - is standard input."`
-	Output string              `default:"text" enum:"text,json" env:"-" help:"How alerts are written: ${enum}, one a line."`
-	Final  bool                `env:"-" help:"Only the last revision of each alert."`
-	Orient ingest.OrientConfig `embed:"" prefix:"orient-" group:"Orientation:"`
-	detection
-}
-
-// detection is what the detector's settings file says of finding scans.
-type detection struct {
-	Detect     detect.Config  `embed:"" group:"Detection:"`
-	Profile    profile.Config `embed:"" group:"Detection:"`
-	Exceptions string         `placeholder:"FILE" group:"Detection:" help:"YAML file of what looks like a scan and is none."`
-}
-
-// open returns a detector of all sources with these settings.
-func (c *detection) open(s *service.Service) (*detect.Alone, error) {
-	choice, err := profile.Load(c.Profile, c.Detect.Rules, s.Given)
-	if err != nil {
-		return nil, s.MisconfiguredIn("", err)
-	}
-	cfg := c.Detect
-	cfg.Rules = choice.InForce().Rules
-	state, err := detect.New(cfg)
-	d := &detect.Alone{Detector: state}
-	if err != nil || c.Exceptions == "" {
-		return d, err
-	}
-	text, err := os.ReadFile(c.Exceptions)
-	if err != nil {
-		return nil, service.Misconfigured(fmt.Errorf("exceptions: %w", err))
-	}
-	list, err := detector.ReadExceptions(text)
-	if err != nil {
-		return nil, service.Misconfigured(fmt.Errorf("exceptions: read %s: %w", c.Exceptions, err))
-	}
-	d.SetExceptions(list)
-	return d, nil
+	Input  input              `embed:""`
+	Output string             `default:"text" enum:"text,json,ecs,ocsf,cef,cee" env:"-" help:"How alerts are written: ${enum}, one a line."`
+	Final  bool               `env:"-" help:"Only the last revision of each alert."`
+	Orient orientation.Config `embed:"" prefix:"orient-" group:"Orientation:"`
+	Place  place.Config       `embed:"" group:"Places:"`
+	rules.Config
 }
 
 // Run reads all files.
 func (c *replay) Run(ctx context.Context, s *service.Service) error {
-	hound, err := c.detection.open(s)
+	hound, book, err := openHound(&c.Config, c.Place, s)
 	if err != nil {
 		return err
 	}
-	r := openRecordings(ctx, c.Files, s)
-	pairing := detect.NewPairing(c.Orient.Conversations, c.Orient.Services)
-	out := &alertWriter{w: bufio.NewWriter(s.Stdout), json: c.Output == "json", final: c.Final}
+	r, err := c.Input.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	pairing, annotator := c.Orient.Pairing(), book.NewAnnotator()
+	out := &alertWriter{w: bufio.NewWriter(s.Stdout), form: formOf(c.Output), final: c.Final, locate: book.Locate}
 	batch := int64(0)
-	for flows := range r.flows() {
+	prepare := func(flows []schema.Flow) []schema.Flow {
 		pairing.Orient(flows)
-		if err := out.write(hound.Observe(flows, batch)); err != nil {
+		flows = pairing.HoldRecorded(flows)
+		annotator.Annotate(flows)
+		return flows
+	}
+	observe := func(flows []schema.Flow) error {
+		batch++
+		return out.write(hound.Observe(flows, batch-1))
+	}
+	for flows := range r.ahead(ctx, prepare) {
+		if err := observe(flows); err != nil {
 			return err
 		}
-		batch++
 		if r.live {
 			if err := out.w.Flush(); err != nil {
 				return err
 			}
 		}
-		if ctx.Err() != nil {
-			break
-		}
+	}
+	rest := pairing.Release()
+	annotator.Annotate(rest)
+	if err := observe(rest); err != nil {
+		return err
 	}
 	stats := hound.Stats() // before the end closes what is open
 	err = errors.Join(out.write(hound.Finish("end of input")), out.close())
@@ -91,12 +74,28 @@ func (c *replay) Run(ctx context.Context, s *service.Service) error {
 	return errors.Join(err, t.flush(), r.err(), ctx.Err())
 }
 
-func reportDetection(t *table, o detect.OrientStats, d detect.Stats) {
+// openHound returns a detector of all sources with these settings, and what is
+// known of places. The files of both are read once.
+func openHound(c *rules.Config, p place.Config, s *service.Service) (*detect.Replay, *place.Book, error) {
+	hound, err := c.Open(s.Given)
+	if err != nil {
+		return nil, nil, s.MisconfiguredIn("", err)
+	}
+	book, err := place.Open(p, s.Log)
+	if err != nil {
+		return nil, nil, s.MisconfiguredIn("", err)
+	}
+	hound.SetInternal(slices.Concat(c.Detect.Internal, book.Internal()))
+	return hound, book, nil
+}
+
+func reportDetection(t *table, o orient.Stats, d detect.Stats) {
 	t.stage("oriented by")
 	for rule, n := range o.By {
 		t.nonzero(schema.Orientation(rule).String(), n)
 	}
 	t.nonzero("turned round", o.Swapped)
+	t.nonzero("that deny the exporter's word", o.Denied)
 	t.stage("detected")
 	t.row("consumed", d.Consumed)
 	d.Fates(func(fate string, n uint64) bool { t.nonzero(fate, n); return true })
@@ -112,8 +111,10 @@ func reportDetection(t *table, o detect.OrientStats, d detect.Stats) {
 // each, in the order in which they opened.
 type alertWriter struct {
 	w     *bufio.Writer
-	json  bool
+	form  siem.Writer // of no format: lines for a person
 	final bool
+
+	locate func(*schema.Alert)
 
 	last  map[string]schema.Alert
 	order []string
@@ -122,6 +123,7 @@ type alertWriter struct {
 
 func (a *alertWriter) write(alerts []schema.Alert) error {
 	for i := range alerts {
+		a.locate(&alerts[i])
 		if a.final {
 			a.keep(alerts[i])
 		} else if err := a.print(&alerts[i]); err != nil {
@@ -142,16 +144,32 @@ func (a *alertWriter) keep(alert schema.Alert) {
 }
 
 func (a *alertWriter) print(alert *schema.Alert) (err error) {
-	if a.json {
-		a.line, err = schema.AppendAlert(a.line[:0], alert)
-	} else {
+	switch a.form.Format {
+	case "":
 		a.line = appendLine(a.line[:0], alert)
+	case siem.Native:
+		a.line, err = schema.AppendAlert(a.line[:0], alert)
+	default:
+		a.line, err = a.form.Append(a.line[:0], nil, alert)
 	}
 	if err != nil {
 		return err
 	}
 	_, err = a.w.Write(append(a.line, '\n'))
 	return err
+}
+
+// formOf is the form that an output has.
+func formOf(output string) siem.Writer {
+	w := siem.Writer{Version: service.Version().Version}
+	switch output {
+	case "text":
+	case "json":
+		w.Format = siem.Native
+	default:
+		w.Format = siem.Format(output)
+	}
+	return w
 }
 
 func (a *alertWriter) close() error {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/scanhound/scanhound/cmd/internal/profile"
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -24,7 +24,7 @@ func rulesFile(t *testing.T, text string) (rules, settings string) {
 }
 
 func TestRulesPrintsWhatIsInForceAndWhereEachValueIsFrom(t *testing.T) {
-	rules, settings := rulesFile(t, "dmz: {extends: internet-edge, block: [62, 75, 100, 150], vertical: [11, 20, 30, 40], udp-factor: 3}\n")
+	file, settings := rulesFile(t, "dmz: {extends: internet-edge, block: [62, 75, 100, 150], vertical: [11, 20, 30, 40], udp-factor: 3}\n")
 	r := run(t, nil, "rules", "--settings="+settings, "--udp-factor=4")
 	first, others, _ := strings.Cut(r.stdout, "\n\n")
 	for _, line := range []string{
@@ -40,10 +40,10 @@ func TestRulesPrintsWhatIsInForceAndWhereEachValueIsFrom(t *testing.T) {
 			t.Errorf("no %s in\n%s", name, others)
 		}
 	}
-	if _, err := profile.Read([]byte(r.stdout)); err != nil {
+	if _, err := rules.Read([]byte(r.stdout)); err != nil {
 		t.Errorf("what is printed is no rules file: %v", err)
 	}
-	if r := run(t, nil, "rules", "--rules="+rules); r.code != 0 || !strings.Contains(r.stderr, "changes nothing of the profile default") {
+	if r := run(t, nil, "rules", "--rules="+file); r.code != 0 || !strings.Contains(r.stderr, "changes nothing of the profile default") {
 		t.Errorf("status %d, of a file without effect is said: %s", r.code, r.stderr)
 	}
 }

@@ -58,7 +58,6 @@ listen: ["127.0.0.1:0"]
 kafka-brokers: [%q]
 nats-url: [%q]
 flows-partitions: 4
-alerts-partitions: 4
 internal: [10.77.0.0/16]
 site: live
 log-format: json

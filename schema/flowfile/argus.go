@@ -14,6 +14,8 @@ import (
 //   - Times are in the local time of who ran ra and are taken as UTC.
 //   - What Dst sent is the rest of TotPkts and TotBytes. Where SrcPkts is
 //     missing, packets are divided as the bytes are, and who sent bytes sent one.
+//     Where SrcBytes is missing too, as in ra's default columns, State and Dir say
+//     who sent anything: if both did, each is given a half.
 //   - Dir says who began: -> Src, <- Dst (of TCP), with ? that Argus does not
 //     know.
 //   - State is both sides' flags (S_RA), or one word for what the connection
@@ -33,25 +35,27 @@ type argusRow struct {
 
 func argusTable() table[argusRow] {
 	type row = argusRow
+	src := func(r *row) *schema.Side { return &r.Src }
+	dst := func(r *row) *schema.Side { return &r.Dst }
 	return table[row]{
 		{"starttime stime", true, into(func(r *row) *schema.Time { return &r.Start }, parseTime)},
 		{"lasttime ltime", false, into(func(r *row) *schema.Time { return &r.End }, parseTime)},
 		{"dur", false, into(func(r *row) *time.Duration { return &r.duration }, parseSpan)},
 		{"proto", true, into(func(r *row) *[]byte { return &r.proto }, asText)},
 		{"srcaddr saddr", true, into(func(r *row) *[]byte { return &r.src }, asText)},
-		{"sport", true, into(func(r *row) *[]byte { return &r.sport }, asText)},
-		{"dir", true, into(func(r *row) *[]byte { return &r.dir }, asText)},
+		{"sport", false, into(func(r *row) *[]byte { return &r.sport }, asText)},
+		{"dir", false, into(func(r *row) *[]byte { return &r.dir }, asText)},
 		{"dstaddr daddr", true, into(func(r *row) *[]byte { return &r.dst }, asText)},
-		{"dport", true, into(func(r *row) *[]byte { return &r.dport }, asText)},
+		{"dport", false, into(func(r *row) *[]byte { return &r.dport }, asText)},
 		{"state", false, into(func(r *row) *[]byte { return &r.state }, asText)},
 		{"stos", false, into(func(r *row) *uint8 { return &r.TOS }, parseNumber[uint8])},
 		{"sttl", false, into(func(r *row) *uint8 { return &r.TTL }, parseNumber[uint8])},
-		{"totpkts pkts", true, into(func(r *row) *uint64 { return &r.packets }, parseCount)},
-		{"totbytes bytes", true, into(func(r *row) *uint64 { return &r.bytes }, parseCount)},
-		{"srcbytes sbytes", true, into(func(r *row) *uint64 { return &r.Src.Bytes }, parseCount)},
-		{"dstbytes dbytes", false, into(func(r *row) *uint64 { return &r.Dst.Bytes }, parseCount)},
-		{"srcpkts spkts", false, into(func(r *row) *uint64 { return &r.Src.Packets }, parseCount)},
-		{"dstpkts dpkts", false, into(func(r *row) *uint64 { return &r.Dst.Packets }, parseCount)},
+		{"totpkts pkts", false, into(func(r *row) *uint64 { return &r.packets }, parseCount)},
+		{"totbytes bytes", false, into(func(r *row) *uint64 { return &r.bytes }, parseCount)},
+		{"srcbytes sbytes", false, bytesOf(src)},
+		{"dstbytes dbytes", false, bytesOf(dst)},
+		{"srcpkts spkts", false, packetsOf(src)},
+		{"dstpkts dpkts", false, packetsOf(dst)},
 	}
 }
 
@@ -85,7 +89,7 @@ func readArgus(r *Reader, in *input, give func([]schema.Flow) bool) error {
 				return aHeader, nil
 			}
 		}
-		*f = schema.Flow{}
+		*f = nothingTold()
 		row = argusRow{Flow: f}
 		if err := p.read(line, &row); err != nil {
 			return aFlow, err
@@ -120,13 +124,17 @@ func (r *argusRow) finish() (err error) {
 	if err := setPorts(r.Flow, r.sport, r.dport); err != nil {
 		return err
 	}
-	r.divide()
 	towards, back, unsure := direction(r.dir)
+	r.divide(towards, back)
 	switch r.Proto {
 	case schema.ICMP, schema.ICMPv6:
 		r.ICMPType, r.ICMPCode = argusICMP(r.sport, r.dport)
 	case schema.TCP:
-		r.Src.TCPFlags, r.Dst.TCPFlags = argusFlags(r.state, r.Src.Packets, r.Dst.Packets, unsure)
+		var known bool
+		if r.Src.TCPFlags, r.Dst.TCPFlags, known = argusFlags(r.state, r.Src.Packets, r.Dst.Packets, unsure); known {
+			r.Src.Untold &^= schema.UntoldFlags
+			r.Dst.Untold &^= schema.UntoldFlags
+		}
 	}
 	switch {
 	case unsure:
@@ -144,27 +152,4 @@ func (r *argusRow) finish() (err error) {
 // direction reads ->, <-, <->, and those with ?, o or | in them; "who" is none.
 func direction(dir []byte) (towards, back, unsure bool) {
 	return bytes.HasSuffix(dir, []byte(">")), bytes.IndexByte(dir, '<') >= 0, bytes.IndexByte(dir, '?') >= 0
-}
-
-// divide gives each side its part of the totals.
-func (r *argusRow) divide() {
-	if r.Dst.Bytes == 0 && r.bytes > r.Src.Bytes {
-		r.Dst.Bytes = r.bytes - r.Src.Bytes
-	}
-	total := r.Src.Packets + r.Dst.Packets
-	switch {
-	case total > 0:
-		if r.Dst.Packets == 0 && r.packets > total {
-			r.Dst.Packets = r.packets - total
-		}
-	case r.Dst.Bytes == 0:
-		r.Src.Packets = r.packets
-	case r.Src.Bytes == 0:
-		r.Dst.Packets = r.packets
-	default:
-		share := float64(r.Dst.Bytes) / (float64(r.Src.Bytes) + float64(r.Dst.Bytes))
-		r.Dst.Packets = uint64(float64(r.packets)*share + 0.5)
-		r.Dst.Packets = min(max(r.Dst.Packets, 1), max(r.packets, 1)-1)
-		r.Src.Packets = r.packets - r.Dst.Packets
-	}
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-// source is one of pcapgo's readers. They bound what a length in a file makes
-// them allocate, and read on where a packet is longer than the snap length.
+// source is the packets of a capture, and the link type of the last.
 type source interface {
 	ZeroCopyReadPacketData() ([]byte, gopacket.CaptureInfo, error)
+	LinkType() layers.LinkType
 }
 
 func isPcap(head []byte) bool {
@@ -39,28 +39,34 @@ func readPcap(r *Reader, in *input, give func(Datagram) bool) error {
 	if err != nil {
 		return fmt.Errorf("read %s as pcap: %w", in.name, in.reason(err))
 	}
-	// The upper bits of the link type tell the length of a frame check
-	// sequence, which stands behind the IP packet and so does not matter.
-	link := src.LinkType() & 0x0fff
-	return readCapture(r, in, src, func(gopacket.CaptureInfo) layers.LinkType { return link }, give)
+	return readCapture(r, in, &joined{in: in.Reader, src: src}, give)
 }
 
 func readPcapng(r *Reader, in *input, give func(Datagram) bool) error {
-	src, err := pcapgo.NewNgReader(in.Reader, pcapgo.NgReaderOptions{WantMixedLinkType: true, SkipUnknownVersion: true})
+	src, err := newPcapng(in.Reader)
 	if err != nil {
 		return fmt.Errorf("read %s as pcapng: %w", in.name, in.reason(err))
 	}
-	link := func(ci gopacket.CaptureInfo) layers.LinkType { return ci.AncillaryData[0].(layers.LinkType) }
-	return readCapture(r, in, src, link, give)
+	return readCapture(r, in, src, give)
+}
+
+// capture is what is read of one file.
+type capture struct {
+	r       *Reader
+	in      *input
+	before  Packets
+	strange layers.LinkType // that is not read
+	foreign uint16          // EtherType that is not read
 }
 
 // readCapture hands on the datagrams of a capture. A record that cannot be read
 // ends it: without its length nobody knows where the next one begins.
-func readCapture(r *Reader, in *input, src source, link func(gopacket.CaptureInfo) layers.LinkType, give func(Datagram) bool) error {
+func readCapture(r *Reader, in *input, src source, give func(Datagram) bool) error {
+	c := capture{r: r, in: in, before: r.stats.Packets}
 	stats := &r.stats.Packets
-	before := *stats
-	var strange layers.LinkType
-	for n := uint64(1); ; n++ {
+	var cut error
+	n := uint64(1)
+	for ; cut == nil; n++ {
 		frame, ci, err := src.ZeroCopyReadPacketData()
 		if err == io.EOF && !in.damaged() {
 			break
@@ -68,17 +74,12 @@ func readCapture(r *Reader, in *input, src source, link func(gopacket.CaptureInf
 		stats.Read++
 		if err != nil {
 			stats.Broken++
-			r.report(Problem{in.name, "packet", n, in.reason(err).Error() + "; the rest of the file is not read"})
-			break
+			cut = in.reason(err)
+			r.report(Problem{in.name, "packet", n, cut.Error() + "; the rest of the file is not read"})
+			continue
 		}
 		d := Datagram{Received: received(ci.Timestamp)}
-		var fate outcome
-		packet, ok := network(link(ci), frame)
-		if fate = notIP; ok == known {
-			fate = r.datagram(&d, packet, ci.CaptureLength < ci.Length)
-		} else if ok == unknown {
-			fate, strange = unknownLink, link(ci)
-		}
+		fate := c.fate(&d, src.LinkType(), frame, ci)
 		stats.count(fate)
 		switch fate {
 		case broken:
@@ -89,10 +90,44 @@ func readCapture(r *Reader, in *input, src source, link func(gopacket.CaptureInf
 			}
 		}
 	}
-	if stats.Read > before.Read && stats.Datagrams == before.Datagrams {
-		return noDatagram(in.name, before, *stats, strange)
+	switch {
+	case stats.Read > c.before.Read && stats.Datagrams == c.before.Datagrams:
+		return c.noDatagram()
+	case cut != nil:
+		return fmt.Errorf("%s is read in part, up to packet %d: %w", in.name, n-1, cut)
 	}
 	return nil
+}
+
+// fate fills d from a frame, if there is a datagram in it.
+func (c *capture) fate(d *Datagram, link layers.LinkType, frame []byte, ci gopacket.CaptureInfo) outcome {
+	packet, etherType, verdict := network(link, frame)
+	switch verdict {
+	case known:
+		return c.r.datagram(d, packet, ci.CaptureLength < ci.Length, maxTunnels)
+	case unknown:
+		c.strange = link
+		return unknownLink
+	}
+	c.foreign = etherType
+	return notIP
+}
+
+// etherName is the name of some behind which no IP packet is found.
+func etherName(etherType uint16) string {
+	switch etherType {
+	case 0x0806:
+		return " (ARP)"
+	case 0x8863:
+		return " (PPPoE discovery)"
+	case 0x88e5:
+		return " (MACsec)"
+	case 0x88e7:
+		return " (802.1ah)"
+	case 0x894f:
+		return " (NSH)"
+	}
+	return ""
 }
 
 // received is the time of a recording; pcapng's simple packets have none.
@@ -105,12 +140,15 @@ func received(t time.Time) schema.Time {
 
 // noDatagram says what a capture holds in which there is nothing to read. Most
 // often somebody recorded the traffic itself.
-func noDatagram(name string, before, after Packets, strange layers.LinkType) error {
+func (c *capture) noDatagram() error {
+	name, before, after := c.in.name, c.before, c.r.stats.Packets
 	packets := after.Read - before.Read
 	msg := fmt.Sprintf("%s: none of its %d packets is an exporter's datagram (NetFlow, IPFIX or sFlow in UDP)", name, packets)
 	switch packets {
 	case after.UnknownLink - before.UnknownLink:
-		return fmt.Errorf("%s: its link type %d is not read; record on an Ethernet interface, or on \"any\"", msg, strange)
+		return fmt.Errorf("%s: its link type %d is not read; record on an Ethernet interface, or on \"any\"", msg, c.strange)
+	case after.NotIP - before.NotIP:
+		return fmt.Errorf("%s: none is of IP; the last has the EtherType %#04x%s, which is not read", msg, c.foreign, etherName(c.foreign))
 	case after.Truncated - before.Truncated:
 		return errors.New(msg + ": all are cut short; record with tcpdump -s 0")
 	case after.Broken - before.Broken:
@@ -118,5 +156,5 @@ func noDatagram(name string, before, after Packets, strange layers.LinkType) err
 	case after.Fragments - before.Fragments:
 		return errors.New(msg + ": all are fragments that lack another; record without a filter on the port, which fragments do not match")
 	}
-	return fmt.Errorf("%s; this looks like ordinary traffic: make flows of it first (softflowd -r %s -v 9 -n HOST:PORT) or record what an exporter sends (tcpdump -w FILE udp port 2055)", msg, name)
+	return fmt.Errorf("%s; this looks like ordinary traffic: make flows of it first (softflowd -a -r %s -v 9 -n 127.0.0.1:2055, while tcpdump -i lo -w FILE udp port 2055 records) or record what an exporter sends (tcpdump -w FILE udp port 2055)", msg, name)
 }

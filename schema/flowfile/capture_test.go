@@ -260,7 +260,7 @@ func TestACaptureThatEndsInAPacketGivesTheOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := stdin(content)
-			got := mustDatagrams(t, r)
+			got := datagramsOfCut(t, r)
 			if s := r.Stats().Packets; len(got) == 0 || len(got) > 2 || s.Broken != 1 || len(r.Broken()) != 1 {
 				t.Errorf("%d datagrams, %+v, %v", len(got), s, r.Broken())
 			} else if text := r.Broken()[0].String(); !strings.Contains(text, "the rest of the file is not read") {
@@ -277,7 +277,7 @@ func TestOrdinaryTrafficIsToldFromExporters(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"traffic":      {pcap(t, layers.LinkTypeEthernet, ether(dns), ether(dns)), "none of its 2 packets is an exporter's datagram (NetFlow, IPFIX or sFlow in UDP); this looks like ordinary traffic: make flows of it first (softflowd -r "},
+		"traffic":      {pcap(t, layers.LinkTypeEthernet, ether(dns), ether(dns)), "none of its 2 packets is an exporter's datagram (NetFlow, IPFIX or sFlow in UDP); this looks like ordinary traffic: make flows of it first (softflowd -a -r "},
 		"radio":        {pcap(t, layers.LinkTypeIEEE802_11, good), "its link type 105 is not read"},
 		"cut":          {append(pcap(t, layers.LinkTypeEthernet), cutRecord(good, 60)...), "record with tcpdump -s 0"},
 		"damaged":      {append(pcap(t, layers.LinkTypeEthernet), 1), "damaged from its first packet"},

@@ -37,6 +37,9 @@ func parseTime(text []byte) (schema.Time, error) {
 	if n, ok := seconds(text); ok {
 		return schema.Time(n), nil
 	}
+	if len(text) >= len("15:04:05") && text[2] == ':' && text[5] == ':' {
+		return 0, &errValue{text, "a time with its date (ra prints that with -u)"}
+	}
 	return 0, &errValue{text, "a time"}
 }
 
@@ -51,6 +54,8 @@ func parseDate(text []byte) (schema.Time, error) {
 	year, month, day := number(0, 4), number(5, 7), number(8, 10)
 	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
 	switch {
+	case bytes.HasPrefix(text, []byte("0000-00-00 00:00:00")): // pmacct's and nfdump's for none
+		return 0, nil
 	case text[7] != text[4], text[10] != ' ' && text[10] != 'T', text[13] != ':', text[16] != ':',
 		year < 1970, year > 2261, // what 64 bits of nanoseconds hold
 		month < 1, month > 12, day < 1, hour < 0, hour > 23, minute < 0, minute > 59, second < 0, second > 60:

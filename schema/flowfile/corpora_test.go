@@ -228,6 +228,17 @@ func checkFlows(t testing.TB, all []schema.Flow) {
 	}
 }
 
+// checkAddresses checks what holds for every flow of an object: who wrote it may
+// have said when it was received, and who exported it.
+func checkAddresses(t testing.TB, all []schema.Flow) {
+	t.Helper()
+	for _, f := range all {
+		if !f.Src.Addr.IsValid() || !f.Dst.Addr.IsValid() {
+			t.Fatalf("no address: %s", flowText(f))
+		}
+	}
+}
+
 // The SYN scans of the corpora end as scans do.
 func TestScansOfTheCorporaKeepTheirFlags(t *testing.T) {
 	got, _ := flows(Open([]string{corpus(t, "detector", "slips", "port-scans", "vertical", "conn.log")}, nil))

@@ -97,6 +97,22 @@ func (p *plan[R]) read(line []byte, row *R) error {
 	return nil
 }
 
+// readCells is read of a line that was cut into its columns.
+func (p *plan[R]) readCells(cells [][]byte, row *R) error {
+	if n := len(cells); n > len(p.columns) || n < len(p.columns)-p.optional {
+		return errColumns{n, len(p.columns)}
+	}
+	for i, text := range cells {
+		if p.columns[i].set == nil || p.unset != "" && string(text) == p.unset {
+			continue
+		}
+		if err := p.columns[i].set(row, text); err != nil {
+			return &errKey{p.columns[i].name, err}
+		}
+	}
+	return nil
+}
+
 type errColumns struct{ got, want int }
 
 func (e errColumns) Error() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/scanhound/scanhound/schema"
@@ -28,26 +29,31 @@ type format struct {
 	flows     func(r *Reader, in *input, give func([]schema.Flow) bool) error
 }
 
+const nfdumpText = "nfdump's text (-o line, long, extended, biline, bilong, fmt:...)"
+
 // formats are the kinds of file that are read; the first that recognises wins.
-// A new one stands above JSON lines, whose mark is a single byte.
+// A new one stands above JSON, whose mark is a single byte.
 func formats() []format {
 	return []format{
 		{name: "pcap", is: isPcap, datagrams: readPcap},
 		{name: "pcapng", is: isPcapng, datagrams: readPcapng},
 		{name: "one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5)", is: isBare, datagrams: readBare},
 		{name: "nfdump CSV (-o csv)", begins: isNfdump, flows: readNfdump},
-		{name: "nfdump lines (-o 'fmt:%ts, %sa, %sp, %da, %dp, %byt, %pkt, %out, %pr, %flg')", begins: isNfdumpFmt, flows: readNfdumpFmt},
+		{name: nfdumpText, begins: isNfdumpFmt, flows: readNfdumpFmt},
+		{name: "nfdump's numbers (-o pipe)", begins: isPipe, flows: readPipe},
+		{name: "pmacct CSV", begins: isPmacctCSV, flows: readPmacctCSV},
 		{name: "VAST 2013 CSV", begins: isVAST, flows: readVAST},
 		{name: "Argus CSV (ra -c, binetflow)", begins: isArgus, flows: readArgus},
 		{name: "Zeek conn.log", begins: isZeek, flows: readZeek},
-		{name: "Zeek conn.log as JSON lines", begins: isZeekJSON, flows: readZeekJSON},
-		{name: "JSON lines of flows (scanhound's or goflow2's)", begins: isJSON, flows: readJSON},
+		{name: "JSON objects, one a line or in an array (scanhound's, goflow2's, nfdump's, pmacct's, Suricata's flow events, Zeek's conn.log)", begins: isJSON, flows: readJSON},
 	}
 }
 
 // recognise returns the format of a file, nil if it is empty. It looks at what
 // is there before it waits for more, so that a slow pipe is read as it comes.
-func recognise(in *input) (*format, error) {
+//
+// A file that nothing else recognises is nfdump's text where its format was told.
+func recognise(in *input, told bool) (*format, error) {
 	all, asked := formats(), false
 	for n := 1; ; {
 		_, err := in.Peek(n)
@@ -67,6 +73,8 @@ func recognise(in *input) (*format, error) {
 			return nil, fmt.Errorf("read %s: %w", in.name, in.reason(err))
 		case err == io.EOF && len(head) == 0:
 			return nil, nil
+		case told && asked:
+			return &all[slices.IndexFunc(all, func(f format) bool { return f.name == nfdumpText })], nil
 		case err != nil || len(head) >= headSize:
 			return nil, refusal(in.name, head)
 		}
@@ -100,15 +108,20 @@ func refusal(name string, head []byte) error {
 	}
 	msg := fmt.Sprintf("%s is no file that is read here: it begins with %q. ", name, head[:min(len(head), 16)])
 	for _, o := range []struct{ magic, advice string }{
-		{"BZh", "That is bzip2: unpack it first. "},
-		{"\xfd7zXZ", "That is xz: unpack it first. "},
-		{"PK\x03\x04", "That is zip: unpack it first. "},
+		{"\xfd7zXZ", "That is xz: unpack it first (xz -dc FILE, and - for standard input). "},
+		{"\x04\x22\x4d\x18", "That is lz4: unpack it first (lz4 -dc FILE, and - for standard input). "},
+		{"PK\x03\x04", "That is zip: unpack it first (unzip -p FILE, and - for standard input). "},
 		{"\x0c\xa5", "That is nfdump's own format: print it with TZ=UTC nfdump -r FILE -o csv. "},
-		{"[", "That is a JSON array: write one object a line (jq -c '.[]'). "},
+		{"\x83\x10", "That is Argus' own format: print it with ra -n -u -c ',' -r FILE. "},
+		{"StartTime ", "That is Argus' text: print it with ra -n -u -c ','. "},
+		{"Flow Record:", "That is nfdump's -o raw: print it with TZ=UTC nfdump -r FILE -o csv. "},
 	} {
-		if bytes.HasPrefix(head, []byte(o.magic)) {
+		if bytes.HasPrefix(head, []byte(o.magic)) || bytes.HasPrefix(bytes.TrimSpace(head), []byte(o.magic)) {
 			msg += o.advice
 		}
 	}
-	return errors.New(msg + "Read are " + strings.Join(names, ", ") + ", each also packed with gzip or zstd")
+	if line := firstLine(head, true); bytes.Contains(line, []byte("_IP ")) && bytes.HasSuffix(bytes.TrimSpace(line), []byte("BYTES")) {
+		msg += "That is pmacct's text: let it print with print_output: csv or json. "
+	}
+	return errors.New(msg + "Read are " + strings.Join(names, ", ") + ", each also packed with gzip, zstd or bzip2; of nfdump's text without a header (nfdump -q) tell the --format")
 }

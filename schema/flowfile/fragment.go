@@ -22,7 +22,6 @@ const (
 type fragments struct {
 	pending []*assembly // the oldest first
 	lost    uint64      // datagrams that were given up
-	whole   []byte
 }
 
 // assembly is a datagram of which pieces are here.
@@ -45,7 +44,6 @@ type piece struct {
 }
 
 // add takes a piece and returns the datagram that it completes, nil if none.
-// The datagram is valid until the next call.
 func (f *fragments) add(h *ip, now schema.Time) []byte {
 	f.expire(now)
 	key := fragmentKey{h.src, h.dst, h.id}
@@ -62,9 +60,8 @@ func (f *fragments) add(h *ip, now schema.Time) []byte {
 	case pieceWrong:
 		f.giveUp(i)
 	case pieceLast:
-		f.whole = a.join(f.whole[:0])
 		f.pending = slices.Delete(f.pending, i, i+1)
-		return f.whole
+		return a.join()
 	}
 	return nil
 }
@@ -121,8 +118,8 @@ func (a *assembly) take(h *ip) pieceVerdict {
 	return pieceKept
 }
 
-// join appends the pieces, all of which are here and none of which overlap, to b.
-func (a *assembly) join(b []byte) []byte {
+// join puts the pieces together, all of which are here and none of which overlap.
+func (a *assembly) join() (b []byte) {
 	slices.SortFunc(a.pieces, func(p, q piece) int { return p.offset - q.offset })
 	for _, p := range a.pieces {
 		b = append(b, p.data...)

@@ -22,67 +22,57 @@ const (
 	rawBSD     layers.LinkType = 12
 )
 
-// Lengths of link headers and EtherTypes (IEEE 802.3, 802.1Q, 802.1ad; LINKTYPE_LINUX_SLL, _SLL2).
+// linkPPPEther is PPPoE without Ethernet's header (LINKTYPE_PPP_ETHER).
+const linkPPPEther layers.LinkType = 51
+
+// Lengths of link headers.
 const (
 	ethernetHeader = 14
 	sllHeader      = 16
 	sll2Header     = 20
-	vlanTag        = 4
-
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
-	etherVLAN = 0x8100
-	etherQinQ = 0x88a8
-	etherOld  = 0x9100 // QinQ before 802.1ad
+	hdlcHeader     = 4 // Cisco's
 )
 
-// network returns the IP packet in a frame, with what stands behind it.
-func network(link layers.LinkType, frame []byte) ([]byte, linkVerdict) {
+// network returns the IP packet in a frame, with what stands behind it. Where
+// there is none, etherType is what stands there, if the frame says it.
+func network(link layers.LinkType, frame []byte) (packet []byte, etherType uint16, v linkVerdict) {
 	switch link {
 	case layers.LinkTypeEthernet:
-		return etherPayload(frame, ethernetHeader-2, ethernetHeader)
+		return framed(frame, ethernetHeader-2, ethernetHeader)
 	case layers.LinkTypeLinuxSLL:
-		return etherPayload(frame, sllHeader-2, sllHeader)
+		return framed(frame, sllHeader-2, sllHeader)
 	case layers.LinkTypeLinuxSLL2:
-		return etherPayload(frame, 0, sll2Header)
+		return framed(frame, 0, sll2Header)
+	case layers.LinkTypeC_HDLC:
+		return framed(frame, hdlcHeader-2, hdlcHeader)
+	case layers.LinkTypePPP, layers.LinkTypePPP_HDLC:
+		return carried(etherPPP, frame)
+	case linkPPPEther:
+		return carried(etherPPPoE, frame)
 	case layers.LinkTypeNull, layers.LinkTypeLoop:
 		// The address family in front is a number of the recording system in
 		// its byte order; the packet itself says the same.
 		if len(frame) < 4 {
-			return nil, other
+			return nil, 0, other
 		}
 		return ipPacket(frame[4:])
 	case layers.LinkTypeRaw, layers.LinkTypeIPv4, layers.LinkTypeIPv6, rawBSD, rawOpenBSD:
 		return ipPacket(frame)
 	}
-	return nil, unknown
+	return nil, 0, unknown
 }
 
-// etherPayload returns the packet at header if the EtherType at typeAt, or
-// behind VLAN tags, says IP.
-func etherPayload(frame []byte, typeAt, header int) ([]byte, linkVerdict) {
+// framed returns the packet at header of the EtherType at typeAt.
+func framed(frame []byte, typeAt, header int) ([]byte, uint16, linkVerdict) {
 	if len(frame) < header {
-		return nil, other
+		return nil, 0, other
 	}
-	etherType, packet := binary.BigEndian.Uint16(frame[typeAt:]), frame[header:]
-	for {
-		switch etherType {
-		case etherIPv4, etherIPv6:
-			return packet, known
-		case etherVLAN, etherQinQ, etherOld:
-			if len(packet) < vlanTag {
-				return nil, other
-			}
-			etherType, packet = binary.BigEndian.Uint16(packet[2:]), packet[vlanTag:]
-		default:
-			return nil, other
-		}
-	}
+	return carried(binary.BigEndian.Uint16(frame[typeAt:]), frame[header:])
 }
 
-func ipPacket(b []byte) ([]byte, linkVerdict) {
+func ipPacket(b []byte) ([]byte, uint16, linkVerdict) {
 	if len(b) == 0 || b[0]>>4 != 4 && b[0]>>4 != 6 {
-		return nil, other
+		return nil, 0, other
 	}
-	return b, known
+	return b, 0, known
 }

@@ -28,11 +28,14 @@ func FuzzAnyFileIsReadOrRefused(f *testing.F) {
 	} {
 		f.Add(b)
 	}
+	for _, frame := range encapsulated(f) {
+		f.Add(pcap(f, layers.LinkTypeEthernet, frame))
+	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		r := stdin(content)
-		decode := func(all []schema.Flow, _ netip.Addr, _ schema.Time, _ []byte) []schema.Flow {
+		decode := func(all []schema.Flow, _ netip.AddrPort, _ schema.Time, _ []byte) []schema.Flow {
 			return append(all, schema.Flow{})
 		}
 		batches := uint64(0)

@@ -65,7 +65,7 @@ func samples(t testing.TB) []string {
 	}
 	var names []string
 	for _, name := range all {
-		if ext := filepath.Ext(name); ext == ".csv" || ext == ".fmt" || ext == ".log" || ext == ".binetflow" {
+		if ext := filepath.Ext(name); ext == ".csv" || ext == ".fmt" || ext == ".log" || ext == ".binetflow" || ext == ".json" || ext == ".jsonl" || ext == ".txt" {
 			names = append(names, name)
 		}
 	}
@@ -84,6 +84,9 @@ func told(r *Reader) string {
 	}
 	l := r.Stats().Lines
 	fmt.Fprintf(&b, "read %d: %d flows, %d blank, %d header, %d not IP, %d broken\n", l.Read, l.Flows, l.Blank, l.Header, l.NotIP, l.Broken)
+	if l.Events > 0 {
+		fmt.Fprintf(&b, "%d other events\n", l.Events)
+	}
 	for _, p := range r.Broken() {
 		b.WriteString(strings.TrimPrefix(p.String(), "standard input: ") + "\n")
 	}
@@ -96,7 +99,7 @@ func told(r *Reader) string {
 // flowText is a flow in one line, without what is zero.
 func flowText(f schema.Flow) string {
 	const clock = "2006-01-02T15:04:05.999999999"
-	s := fmt.Sprintf("%s +%s %s %s > %s", f.Start.Std().Format(clock), f.End.Sub(f.Start), schema.ProtoName(f.Proto), sideText(f.Src), sideText(f.Dst))
+	s := fmt.Sprintf("%s +%s %s %s > %s", f.Start.Std().Format(clock), f.End.Sub(f.Start), schema.ProtoName(f.Proto), sideText(f.Src, f.Proto), sideText(f.Dst, f.Proto))
 	for _, part := range []struct {
 		name string
 		v    any
@@ -118,7 +121,7 @@ func flowText(f schema.Flow) string {
 	return s
 }
 
-func sideText(s schema.Side) string {
+func sideText(s schema.Side, proto uint8) string {
 	text := netip.AddrPortFrom(s.Addr, s.Port).String() + fmt.Sprintf(" %d/%d", s.Packets, s.Bytes)
 	flags := ""
 	for i, c := range flagLetters {
@@ -131,6 +134,21 @@ func sideText(s schema.Side) string {
 	}
 	if s.AS != 0 || s.Interface != 0 || s.VLAN != 0 || s.Mask != 0 {
 		text += fmt.Sprintf(" (as %d if %d vlan %d mask %d)", s.AS, s.Interface, s.VLAN, s.Mask)
+	}
+	return text + untoldText(s.Untold, proto)
+}
+
+// untoldText names what was not told, and could be.
+func untoldText(u schema.Untold, proto uint8) string {
+	if u&schema.UntoldSent == schema.UntoldSent {
+		u &^= schema.UntoldSent
+		return " ?sent" + untoldText(u, proto)
+	}
+	text := ""
+	for i, name := range []string{"packets", "bytes", "flags", "port"} {
+		if u&(1<<i) != 0 && (name != "flags" || proto == schema.TCP) {
+			text += " ?" + name
+		}
 	}
 	return text
 }
@@ -167,6 +185,7 @@ func TestTimesAreReadInEveryForm(t *testing.T) {
 		"0.0000000014":                  1,
 		"0.0000000015":                  2,
 		"":                              0,
+		"0000-00-00 00:00:00.000000":    0,
 		"9.5e-05":                       95_000,
 		"2014-06-09 23:59:60":           schema.TimeOf(at.Truncate(time.Second).Add(time.Second)),
 	} {

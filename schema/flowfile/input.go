@@ -3,6 +3,7 @@ package flowfile
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,9 @@ func (in *input) unpack() error {
 		case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 0x08}):
 			packer = "gzip"
 			unpacked, err = gzip.NewReader(in.Reader)
+		case bytes.HasPrefix(head, []byte("BZh")):
+			packer = "bzip2"
+			unpacked = bzip2.NewReader(in.Reader)
 		case isZstd(head):
 			packer = "zstd"
 			var d *zstd.Decoder

@@ -15,7 +15,7 @@ import (
 // Whatever stands in the lines, no reader panics, what comes out is a flow, the
 // counts add up, and twice the same is the same. The reader is called by
 // itself, so that no first line turns the others away.
-func fuzzLines(f *testing.F, flows func(*Reader, *input, func([]schema.Flow) bool) error, patterns ...string) {
+func fuzzLines(f *testing.F, flows func(*Reader, *input, func([]schema.Flow) bool) error, check func(testing.TB, []schema.Flow), patterns ...string) {
 	for _, pattern := range patterns {
 		names, err := filepath.Glob(filepath.Join("testdata", pattern))
 		if err != nil || len(names) == 0 {
@@ -52,7 +52,7 @@ func fuzzLines(f *testing.F, flows func(*Reader, *input, func([]schema.Flow) boo
 		return all, r.Stats()
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if bytes.HasPrefix(content, []byte{0x1f, 0x8b}) || isZstd(content) {
+		if bytes.HasPrefix(content, []byte{0x1f, 0x8b}) || bytes.HasPrefix(content, []byte("BZh")) || isZstd(content) {
 			t.Skip()
 		}
 		var before, after runtime.MemStats
@@ -64,7 +64,7 @@ func fuzzLines(f *testing.F, flows func(*Reader, *input, func([]schema.Flow) boo
 			t.Errorf("%d bytes of input took %d of memory", len(content), took)
 		}
 		checkSums(t, s)
-		checkFlows(t, all)
+		check(t, all)
 		if uint64(len(all)) != s.Lines.Flows {
 			t.Errorf("%d flows, %+v", len(all), s)
 		}
@@ -74,12 +74,18 @@ func fuzzLines(f *testing.F, flows func(*Reader, *input, func([]schema.Flow) boo
 	})
 }
 
-func FuzzNfdumpCSV(f *testing.F)   { fuzzLines(f, readNfdump, "nfdump*.csv") }
-func FuzzNfdumpLines(f *testing.F) { fuzzLines(f, readNfdumpFmt, "nfdump.fmt") }
-func FuzzVAST(f *testing.F)        { fuzzLines(f, readVAST, "vast*.csv") }
-func FuzzZeek(f *testing.F)        { fuzzLines(f, readZeek, "conn.log") }
-func FuzzZeekJSON(f *testing.F)    { fuzzLines(f, readZeekJSON, "connjson.log") }
-func FuzzArgus(f *testing.F)       { fuzzLines(f, readArgus, "argus.binetflow") }
+func FuzzNfdumpCSV(f *testing.F)   { fuzzLines(f, readNfdump, checkFlows, "nfdump*.csv") }
+func FuzzNfdumpLines(f *testing.F) { fuzzLines(f, readNfdumpFmt, checkFlows, "nfdump.fmt", "*.txt") }
+func FuzzVAST(f *testing.F)        { fuzzLines(f, readVAST, checkFlows, "vast*.csv") }
+func FuzzZeek(f *testing.F)        { fuzzLines(f, readZeek, checkFlows, "conn.log") }
+func FuzzJSON(f *testing.F) {
+	fuzzLines(f, readJSON, checkAddresses, "connjson.log", "*.json", "*.jsonl")
+}
+func FuzzPipe(f *testing.F) { fuzzLines(f, readPipe, checkFlows, "nfdumppipe.txt") }
+
+func FuzzPmacctCSV(f *testing.F) { fuzzLines(f, readPmacctCSV, checkFlows, "pmacct.csv") }
+
+func FuzzArgus(f *testing.F) { fuzzLines(f, readArgus, checkFlows, "argus.binetflow") }
 
 // A line, over and over, in each format; the readers allocate nothing for it.
 func BenchmarkLines(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,6 +168,17 @@ func datagrams(r *Reader) (all []Datagram, errs []error) {
 	return all, errs
 }
 
+// datagramsOfCut is datagrams of a capture that is read in part.
+func datagramsOfCut(t testing.TB, r *Reader) []Datagram {
+	t.Helper()
+	all, errs := datagrams(r)
+	if len(errs) != 1 || !strings.Contains(errs[0].Error(), "is read in part, up to packet ") {
+		t.Error(errs)
+	}
+	checkSums(t, r.Stats())
+	return all
+}
+
 // mustDatagrams is datagrams of files that must be in order.
 func mustDatagrams(t testing.TB, r *Reader) []Datagram {
 	t.Helper()
@@ -180,8 +192,8 @@ func mustDatagrams(t testing.TB, r *Reader) []Datagram {
 
 // flows reads all of r; decode makes one flow of each datagram.
 func flows(r *Reader) (all []schema.Flow, errs []error) {
-	decode := func(flows []schema.Flow, from netip.Addr, received schema.Time, b []byte) []schema.Flow {
-		return append(flows, schema.Flow{Exporter: schema.Exporter{Addr: from, Sequence: binary.BigEndian.Uint32(b[16:])}, Received: received})
+	decode := func(flows []schema.Flow, from netip.AddrPort, received schema.Time, b []byte) []schema.Flow {
+		return append(flows, schema.Flow{Exporter: schema.Exporter{Addr: from.Addr(), Sequence: binary.BigEndian.Uint32(b[16:])}, Received: received})
 	}
 	for batch, err := range r.Flows(decode) {
 		all = append(all, batch...)
@@ -199,7 +211,7 @@ func checkSums(t testing.TB, s Stats) {
 	if sum := p.Datagrams + p.NotIP + p.NotUDP + p.NotExport + p.Fragments + p.Truncated + p.UnknownLink + p.Broken; sum != p.Read {
 		t.Errorf("%d packets were read, their fates add up to %d: %+v", p.Read, sum, p)
 	}
-	if sum := l.Flows + l.Blank + l.Header + l.NotIP + l.Broken; sum != l.Read {
+	if sum := l.Flows + l.Blank + l.Header + l.NotIP + l.Events + l.Broken; sum != l.Read {
 		t.Errorf("%d lines were read, their fates add up to %d: %+v", l.Read, sum, l)
 	}
 }
@@ -215,6 +227,16 @@ func corpus(t testing.TB, parts ...string) string {
 		t.Skipf("no corpora: %v", err)
 	}
 	return filepath.Join(append([]string{root, "dev"}, parts...)...)
+}
+
+// field returns the path of an input from the field, which stand beside the corpora.
+func field(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(filepath.Dir(filepath.Dir(corpus(t))), "field", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no input from the field: %v", err)
+	}
+	return path
 }
 
 func corpusFiles(t testing.TB, parts ...string) []string {

@@ -29,11 +29,13 @@ import (
 type nfdumpRow struct {
 	*schema.Flow
 	sport, dport []byte
-	duration     []byte // 1.7.1 prints 18446744073709552.000 where te is before ts
+	duration     []byte // 1.7.1 prints 18446744073709552.000 where te is before ts, and in text a negative one
 }
 
 func nfdumpTable() table[nfdumpRow] {
 	type row = nfdumpRow
+	src := func(r *row) *schema.Side { return &r.Src }
+	dst := func(r *row) *schema.Side { return &r.Dst }
 	return table[row]{
 		{"ts firstseen", true, into(func(r *row) *schema.Time { return &r.Start }, parseTime)},
 		{"te lastseen", false, into(func(r *row) *schema.Time { return &r.End }, parseTime)},
@@ -43,11 +45,11 @@ func nfdumpTable() table[nfdumpRow] {
 		{"sp srcport", true, into(func(r *row) *[]byte { return &r.sport }, asText)},
 		{"dp dstport", true, into(func(r *row) *[]byte { return &r.dport }, asText)},
 		{"pr proto", true, into(func(r *row) *uint8 { return &r.Proto }, parseProto)},
-		{"flg flags", false, into(func(r *row) *uint16 { return &r.Src.TCPFlags }, parseFlags)},
-		{"ipkt pkt packets inpackets", false, into(func(r *row) *uint64 { return &r.Src.Packets }, parseCount)},
-		{"ibyt byt bytes inbytes", false, into(func(r *row) *uint64 { return &r.Src.Bytes }, parseCount)},
-		{"opkt outpackets", false, into(func(r *row) *uint64 { return &r.Dst.Packets }, parseCount)},
-		{"obyt outbytes", false, into(func(r *row) *uint64 { return &r.Dst.Bytes }, parseCount)},
+		{"flg flags", false, flagsOf(src, parseFlags)},
+		{"ipkt pkt packets inpackets", false, packetsOf(src)},
+		{"ibyt byt bytes inbytes", false, bytesOf(src)},
+		{"opkt outpackets", false, packetsOf(dst)},
+		{"obyt outbytes", false, bytesOf(dst)},
 		{"fwd fwdstatus", false, into(func(r *row) *uint8 { return &r.Forward }, parseNumber[uint8])},
 		{"stos tos srctos", false, into(func(r *row) *uint8 { return &r.TOS }, parseNumber[uint8])},
 		{"in input", false, into(func(r *row) *uint32 { return &r.Src.Interface }, parseNumber[uint32])},
@@ -107,7 +109,7 @@ func (n *nfdumpLines) parse(line []byte, f *schema.Flow) (lineKind, error) {
 			return aHeader, nil
 		}
 	}
-	*f = schema.Flow{}
+	*f = nothingTold()
 	n.row = nfdumpRow{Flow: f}
 	if err := n.plan.read(line, &n.row); err != nil {
 		return aFlow, err
@@ -121,7 +123,7 @@ func isNfdumpRemark(line []byte) bool {
 		"Summary", "flows,bytes,packets,", // csv
 		"Date first seen", "Date flow start", // the header of fmt
 		"Time window:", "Total flows processed:", "Sys:", // behind fmt
-		"No matching flows", "No matched flows", "Aggregated flows",
+		"No matching flows", "No matched flows", "Aggregated flows", "Top ",
 	} {
 		if bytes.HasPrefix(line, []byte(begin)) {
 			return true
@@ -135,16 +137,22 @@ func (r *nfdumpRow) finish() error {
 	if err := setPorts(r.Flow, r.sport, r.dport); err != nil {
 		return err
 	}
-	if r.Proto == schema.ICMP || r.Proto == schema.ICMPv6 {
+	if isICMP := r.Proto == schema.ICMP || r.Proto == schema.ICMPv6; isICMP && len(r.dport) > 0 {
 		var err error
 		if r.ICMPType, r.ICMPCode, err = parseICMP(r.dport); err != nil {
 			return fmt.Errorf("destination port: %w", err)
 		}
+	} else if !isICMP {
+		r.ICMPType, r.ICMPCode = 0, 0
 	}
 	if r.Dst.Packets != 0 && r.Src.TCPFlags&(schema.SYN|schema.ACK) != schema.SYN { // whose they are is not told
 		r.Src.TCPFlags = 0
+		r.Src.Untold |= schema.UntoldFlags
 	}
-	if r.End == 0 && r.Start != 0 {
+	if r.Dst.Packets|r.Dst.Bytes == 0 { // it prints 0 where the record is of one direction, too
+		r.Dst.Untold |= schema.UntoldSent
+	}
+	if r.End == 0 && r.Start != 0 && !bytes.HasPrefix(r.duration, []byte("-")) {
 		duration, err := parseSpan(r.duration)
 		if err != nil {
 			return fmt.Errorf("duration: %w", err)

@@ -35,12 +35,20 @@ func TestNfdumpsCSVOfTheLabIsWhatTheDatagramsSay(t *testing.T) {
 	}
 	for _, c := range all {
 		t.Run(c.Name, func(t *testing.T) {
-			csv := nfdump(t, collect(t, c), "-o", "csv")
+			stored := collect(t, c)
+			csv := nfdump(t, stored, "-o", "csv")
 			fromCSV := read(t, stdin(csv))
 			direct := read(t, decoded(t, c))
-			flags := uint16(0xff)
+			flags, text := uint16(0xff), "long"
 			if c.Name == "softflowd-ipfix-biflow" { // nfdump prints those of the answer for the question's
-				flags = 0
+				flags, text = 0, "bilong"
+			}
+			for _, as := range [][]string{{"-o", "json"}, {"-6", "-o", text}, {"-6", "-q", "-o", text},
+				{"-6", "-o", "fmt:%da|%dp|%sa|%sp|%pr|%flg|%ipkt|%ibyt|%opkt|%obyt|%te|%ts"}} {
+				printed := read(t, stdin(nfdump(t, stored, as...)))
+				if diff := cmp.Diff(multiset(direct, flags), multiset(printed, flags)); diff != "" {
+					t.Errorf("%v: %d flows of the datagrams, %d of nfdump: %.3000s", as, len(direct), len(printed), diff)
+				}
 			}
 			if diff := cmp.Diff(multiset(direct, flags), multiset(fromCSV, flags)); diff != "" {
 				t.Errorf("%d flows of the datagrams, %d of nfdump: %.3000s", len(direct), len(fromCSV), diff)
@@ -54,10 +62,10 @@ func TestNfdumpsCSVOfTheLabIsWhatTheDatagramsSay(t *testing.T) {
 // decoded is a file of JSON lines of what the datagrams say: it is read as other files are.
 func decoded(t *testing.T, c lab.Capture) *Reader {
 	t.Helper()
-	cfg := netflow.DefaultConfig()
+	cfg := netflow.Config{}
 	decoder := netflow.NewDecoder(netflow.NewTemplates(cfg), cfg)
-	decode := func(flows []schema.Flow, from netip.Addr, received schema.Time, b []byte) []schema.Flow {
-		flows, _ = decoder.Decode(flows, from, received, b)
+	decode := func(flows []schema.Flow, from netip.AddrPort, received schema.Time, b []byte) []schema.Flow {
+		flows, _ = decoder.DecodeFrom(flows, from, received, b)
 		return flows
 	}
 	var lines []byte

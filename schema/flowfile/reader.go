@@ -27,13 +27,15 @@ type Datagram struct {
 
 // Decode appends the flows of a datagram to flows; what it cannot read it
 // counts itself.
-type Decode func(flows []schema.Flow, from netip.Addr, received schema.Time, datagram []byte) []schema.Flow
+type Decode func(flows []schema.Flow, from netip.AddrPort, received schema.Time, datagram []byte) []schema.Flow
 
 // Reader reads files one after the other, in the order in which they were
-// named. It reads them once: range over Datagrams or Flows, not over both.
+// named, or merged by time. It reads them once: range over one of Datagrams, Flows
+// and Merged.
 type Reader struct {
 	names     []string // still to be read
 	stdin     io.Reader
+	format    string // of nfdump's text without a header, empty if it is not told
 	stats     Stats
 	broken    []Problem
 	fragments fragments
@@ -44,6 +46,16 @@ type Reader struct {
 // The name "-" is stdin.
 func Open(names []string, stdin io.Reader) *Reader {
 	return &Reader{names: append([]string(nil), names...), stdin: stdin}
+}
+
+// Format tells of what nfdump's text consists where no header says it (nfdump -q):
+// the words that nfdump was given behind -o, such as long, or 'fmt:%ts %sap -> %dap'.
+func (r *Reader) Format(words string) error {
+	if _, err := planOf(nfdumpFmtTable(), words); err != nil {
+		return err
+	}
+	r.format = words
+	return nil
 }
 
 // Datagrams yields the datagrams of all files. A file that holds flows is an
@@ -84,7 +96,7 @@ func (r *Reader) Flows(decode Decode) iter.Seq2[[]schema.Flow, error] {
 			return !stopped
 		}
 		giveDecoded := func(d Datagram) bool {
-			r.flows = decode(r.flows[:0], d.From.Addr(), d.Received, d.Payload)
+			r.flows = decode(r.flows[:0], d.From, d.Received, d.Payload)
 			return give(r.flows)
 		}
 		for !stopped {
@@ -108,26 +120,31 @@ func (r *Reader) next(read func(*format, *input) error) (more bool, err error) {
 	}
 	name := r.names[0]
 	r.names = r.names[1:]
+	return true, r.read(name, read)
+}
+
+// read reads one file.
+func (r *Reader) read(name string, read func(*format, *input) error) error {
 	in, err := open(name, r.stdin)
 	if err != nil {
-		return true, err
+		return err
 	}
 	defer in.close()
-	f, err := recognise(in)
+	f, err := recognise(in, r.format != "")
 	switch {
 	case err != nil:
-		return true, err
+		return err
 	case f == nil:
 		r.stats.Files++
 		r.stats.Empty++
-		return true, nil
+		return nil
 	}
 	r.stats.Files++
 	err = read(f, in)
 	if failed := in.disk.err; failed != nil { // then what the format's reader says only follows from it
-		return true, fmt.Errorf("read %s: %w", in.name, failed)
+		return fmt.Errorf("read %s: %w", in.name, failed)
 	}
-	return true, err
+	return err
 }
 
 // Stats returns what was read until now.

@@ -81,7 +81,7 @@ func TestFlowsAndCapturesMayStandTogether(t *testing.T) {
 }
 
 func TestEveryCountHasItsOwnName(t *testing.T) {
-	s := Stats{1, 2, Packets{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Lines{13, 14, 15, 16, 17, 18}}
+	s := Stats{1, 2, Packets{3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, Lines{13, 14, 15, 16, 17, 18, 19}}
 	var names []string
 	next := uint64(1)
 	s.Each(func(name string, v uint64) {
@@ -91,7 +91,7 @@ func TestEveryCountHasItsOwnName(t *testing.T) {
 		}
 		next++
 	})
-	want := "files files_empty packets datagrams not_ip not_udp not_export fragments truncated unknown_link broken_packets incomplete_datagrams lines flows blank_lines header_lines not_ip_lines broken_lines"
+	want := "files files_empty packets datagrams not_ip not_udp not_export fragments truncated unknown_link broken_packets incomplete_datagrams lines flows blank_lines header_lines not_ip_lines other_events broken_lines"
 	if got := strings.Join(names, " "); got != want {
 		t.Error(got)
 	}
@@ -126,16 +126,24 @@ func TestABrokenLineCostsOnlyItself(t *testing.T) {
 
 func TestAFileOfWhichNothingIsReadIsRefused(t *testing.T) {
 	read := "Read are pcap, pcapng, one bare datagram (NetFlow v5, v9, IPFIX, sFlow v5), nfdump CSV (-o csv), " +
-		"nfdump lines (-o 'fmt:%ts, %sa, %sp, %da, %dp, %byt, %pkt, %out, %pr, %flg'), VAST 2013 CSV, Argus CSV (ra -c, binetflow), " +
-		"Zeek conn.log, Zeek conn.log as JSON lines, JSON lines of flows (scanhound's or goflow2's), each also packed with gzip or zstd"
+		"nfdump's text (-o line, long, extended, biline, bilong, fmt:...), nfdump's numbers (-o pipe), pmacct CSV, VAST 2013 CSV, Argus CSV (ra -c, binetflow), " +
+		"Zeek conn.log, JSON objects, one a line or in an array (scanhound's, goflow2's, nfdump's, pmacct's, Suricata's flow events, Zeek's conn.log), each also packed with gzip, zstd or bzip2; of nfdump's text without a header (nfdump -q) tell the --format"
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ name, content, want string }{
 		"a letter":          {"-", "Dear colleague,\n", `standard input is no file that is read here: it begins with "Dear colleague,\n". ` + read},
-		"xz":                {"-", "\xfd7zXZ\x00", `That is xz: unpack it first. ` + read},
+		"xz":                {"-", "\xfd7zXZ\x00", `That is xz: unpack it first (xz -dc FILE, and - for standard input). ` + read},
 		"nfdump's own":      {"-", "\x0c\xa5\x02\x00", `That is nfdump's own format: print it with TZ=UTC nfdump -r FILE -o csv. `},
-		"a JSON array":      {"-", `[{"src_addr":"198.51.100.7"}]`, `jq -c '.[]'`},
+		"nfdump's raw":      {"-", "\nFlow Record: \n  Flags        =              0x06 NETFLOW v9\n", `That is nfdump's -o raw: print it with TZ=UTC nfdump -r FILE -o csv. `},
+		"Argus' own":        {"-", "\x83\x10\x00\x20\x00\x00\x00\x00", `That is Argus' own format: print it with ra -n -u -c ',' -r FILE. `},
+		"Argus' text":       {"-", "         StartTime      Flgs  Proto            SrcAddr  Sport   Dir            DstAddr  Dport  TotPkts   TotBytes State \n", `That is Argus' text: print it with ra -n -u -c ','. `},
+		"Argus' JSON":       {"-", `{"stime":"1508968601.767055","proto":"tcp","saddr":"192.0.2.1","daddr":"192.0.2.2"}`, `line 1: is Argus' JSON: print it with ra -n -u -c ','`},
+		"pmacct's text":     {"-", "SRC_IP           DST_IP           SRC_PORT  PACKETS               BYTES\n", `That is pmacct's text: let it print with print_output: csv or json. `},
+		"too few columns":   {"-", "     Src IP Addr      Dst IP Addr Dst Pt\n    198.51.100.7      203.0.113.9     22\n", "none of its lines is a flow; line 1: of nfdump's text a time (%ts or %te) and both addresses"},
+		"half a flow":       {"-", `[{"src_addr":"198.51.100.7"}]`, `none of its lines is a flow; line 1: has no address`},
+		"half an object":    {"-", "[\n{\"src_addr\":\"198.51.100.7\",\n", `none of its lines is a flow; line 2: the file ends within an object`},
+		"only alerts":       {"-", `{"event_type":"alert","src_ip":"198.51.100.7","dest_ip":"203.0.113.9"}`, `none of its 1 events is a flow (of Suricata's, flow and netflow are read`},
 		"other JSON":        {"-", `{"query":"example.org"}`, "none of its lines is a flow; line 1: byte 1: the object has no field of a flow"},
-		"Zeek's other JSON": {"-", `{"id.orig_h":"198.51.100.7"}`, "none of its lines is a flow; line 1: has no conn_state: of Zeek's logs only conn is read"},
+		"Zeek's other JSON": {"-", `{"id.orig_h":"198.51.100.7"}`, "none of its lines is a flow; line 1: has none of conn_state, history, orig_pkts, orig_bytes: of Zeek's logs only conn is read"},
 		"Zeek's other logs": {"-", "#separator \\x09\n#path\tdns\n#fields\tts\tquery\n1.5\texample.org\n", `line 4: is of Zeek's "dns" log; of those only conn is read`},
 		"sums of nfdump":    {"-", "ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,ipps,ibps,ibpp\n", "is no file that is read here"},
 		"packed letters":    {"-", string(zstded(t, []byte("Dear colleague"))), `it begins with "Dear colleague"`},
@@ -168,7 +176,7 @@ func TestAnErrorIsAboutOneFile(t *testing.T) {
 
 func TestFlowsCannotBeTurnedIntoDatagrams(t *testing.T) {
 	_, errs := datagrams(stdin(lines(1)))
-	want := "standard input holds flows (JSON lines of flows (scanhound's or goflow2's)), not datagrams: name captures (pcap, pcapng) or files of one datagram each"
+	want := "standard input holds flows (JSON objects, one a line or in an array (scanhound's, goflow2's, nfdump's, pmacct's, Suricata's flow events, Zeek's conn.log)), not datagrams: name captures (pcap, pcapng) or files of one datagram each"
 	if len(errs) != 1 || errs[0].Error() != want {
 		t.Error(errs)
 	}

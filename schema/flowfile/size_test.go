@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/gopacket/gopacket/layers"
@@ -15,7 +16,7 @@ import (
 	"github.com/scanhound/scanhound/schema"
 )
 
-func decodeNothing(all []schema.Flow, _ netip.Addr, _ schema.Time, _ []byte) []schema.Flow {
+func decodeNothing(all []schema.Flow, _ netip.AddrPort, _ schema.Time, _ []byte) []schema.Flow {
 	return append(all, schema.Flow{})
 }
 
@@ -61,7 +62,7 @@ func TestALargeFileTakesNoMoreMemoryThanASmallOne(t *testing.T) {
 			if batches++; batches%1000 == 0 {
 				p.measure()
 			}
-			if err != nil {
+			if err != nil && !strings.Contains(err.Error(), "is read in part") { // cut at its size
 				t.Fatal(name, err)
 			}
 		}

@@ -9,7 +9,7 @@ const maxProblems = 10
 // Stats counts what was read. What enters comes out under exactly one name:
 //
 //	Packets.Read = Datagrams + NotIP + NotUDP + NotExport + Fragments + Truncated + UnknownLink + Broken
-//	Lines.Read   = Flows + Blank + Header + NotIP + Broken
+//	Lines.Read   = Flows + Blank + Header + NotIP + Events + Broken
 type Stats struct {
 	Files   uint64 // that were opened and recognised
 	Empty   uint64 // of them, those without a byte
@@ -34,13 +34,15 @@ type Packets struct {
 	Incomplete uint64
 }
 
-// Lines counts the lines of flow files.
+// Lines counts the lines of flow files, or the objects where these take several
+// lines.
 type Lines struct {
 	Read   uint64
 	Flows  uint64
 	Blank  uint64
 	Header uint64 // names of columns, comments, the totals at the end
 	NotIP  uint64 // of a protocol beside IP, such as ARP, and of the recorder itself
+	Events uint64 // of another kind than flows, such as Suricata's alerts
 	Broken uint64
 }
 
@@ -65,6 +67,7 @@ func (s Stats) Each(f func(name string, v uint64)) {
 	f("blank_lines", l.Blank)
 	f("header_lines", l.Header)
 	f("not_ip_lines", l.NotIP)
+	f("other_events", l.Events)
 	f("broken_lines", l.Broken)
 }
 

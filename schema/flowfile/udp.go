@@ -72,12 +72,14 @@ type ip struct {
 
 // datagram fills d from an IP packet. Checksums are not looked at: where the
 // recording host sent the packet itself, its network card fills them in later.
-func (r *Reader) datagram(d *Datagram, packet []byte, cut bool) outcome {
+//
+// What a tunnel carries is read in its stead; tunnels is how many more of them.
+func (r *Reader) datagram(d *Datagram, packet []byte, cut bool, tunnels int) outcome {
 	h, ok := parseIP(packet)
 	switch {
 	case !ok:
 		return short(cut)
-	case h.proto != schema.UDP:
+	case h.piece && h.proto != schema.UDP && h.proto != protoGRE:
 		return notUDP
 	case h.piece && h.missing:
 		return short(cut)
@@ -87,6 +89,16 @@ func (r *Reader) datagram(d *Datagram, packet []byte, cut bool) outcome {
 			return fragment
 		}
 		h.payload = whole
+	}
+	if etherType, payload := tunnel(&h); etherType != 0 && tunnels > 0 {
+		inner, _, verdict := carried(etherType, payload)
+		if verdict != known {
+			return notIP
+		}
+		return r.datagram(d, inner, cut, tunnels-1)
+	}
+	if h.proto != schema.UDP {
+		return notUDP
 	}
 	if len(h.payload) < headerUDP {
 		return short(cut)

@@ -87,6 +87,9 @@ func parsePort(text []byte) (uint16, error) {
 	if n, ok := decimal(text); ok && n <= math.MaxUint16 {
 		return uint16(n), nil
 	}
+	if isName(text) {
+		return 0, &errValue{text, "a port: print numbers (of Argus with ra -n)"}
+	}
 	return 0, &errValue{text, "a port"}
 }
 
@@ -119,9 +122,12 @@ func hexDigit(c byte) (uint16, bool) {
 	return 0, false
 }
 
-// setPorts sets the ports of a protocol that has them.
+// setPorts sets the ports of a protocol that has them. 0 on both sides is what
+// is written of a later fragment of an IP datagram, which has none.
 func setPorts(f *schema.Flow, src, dst []byte) (err error) {
 	if !schema.HasPorts(f.Proto) {
+		f.Src.Untold &^= schema.UntoldPort
+		f.Dst.Untold &^= schema.UntoldPort
 		return nil
 	}
 	if f.Src.Port, err = parsePort(src); err != nil {
@@ -129,6 +135,15 @@ func setPorts(f *schema.Flow, src, dst []byte) (err error) {
 	}
 	if f.Dst.Port, err = parsePort(dst); err != nil {
 		return fmt.Errorf("destination port: %w", err)
+	}
+	if f.Src.Port|f.Dst.Port == 0 {
+		return nil
+	}
+	if len(src) > 0 {
+		f.Src.Untold &^= schema.UntoldPort
+	}
+	if len(dst) > 0 {
+		f.Dst.Untold &^= schema.UntoldPort
 	}
 	return nil
 }
@@ -167,6 +182,10 @@ func settle(f *schema.Flow) error {
 	}
 	if f.Start < 0 || f.End < 0 {
 		return errOutOfTime
+	}
+	if f.Src.Packets|f.Dst.Packets == 0 { // there is no flow of no packet
+		f.Src.Untold |= schema.UntoldPackets
+		f.Dst.Untold |= schema.UntoldPackets
 	}
 	f.Received = f.End
 	if f.Received == 0 {

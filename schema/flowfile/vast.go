@@ -41,6 +41,8 @@ type vastRow struct {
 
 func vastTable() table[vastRow] {
 	type row = vastRow
+	src := func(r *row) *schema.Side { return &r.Src }
+	dst := func(r *row) *schema.Side { return &r.Dst }
 	return table[row]{
 		{"timeseconds", true, into(func(r *row) *schema.Time { return &r.End }, parseTime)},
 		{"iplayerprotocol", true, into(func(r *row) *uint8 { return &r.Proto }, parseProto)},
@@ -50,10 +52,10 @@ func vastTable() table[vastRow] {
 		{"firstseendestport firstseendestpor", true, into(func(r *row) *[]byte { return &r.dport }, asText)},
 		{"morefragments morefragment", false, into(func(r *row) *uint32 { return &r.more }, parseNumber[uint32])},
 		{"durationseconds durationsecond", false, into(func(r *row) *time.Duration { return &r.duration }, parseSpan)},
-		{"firstseensrctotalbytes firstseensrctotalbyte", false, into(func(r *row) *uint64 { return &r.Src.Bytes }, parseCount)},
-		{"firstseendesttotalbytes firstseendesttotalbyte", false, into(func(r *row) *uint64 { return &r.Dst.Bytes }, parseCount)},
-		{"firstseensrcpacketcount firstseensrcpacketcoun", false, into(func(r *row) *uint64 { return &r.Src.Packets }, parseCount)},
-		{"firstseendestpacketcount firstseendestpacketcoun", false, into(func(r *row) *uint64 { return &r.Dst.Packets }, parseCount)},
+		{"firstseensrctotalbytes firstseensrctotalbyte", false, bytesOf(src)},
+		{"firstseendesttotalbytes firstseendesttotalbyte", false, bytesOf(dst)},
+		{"firstseensrcpacketcount firstseensrcpacketcoun", false, packetsOf(src)},
+		{"firstseendestpacketcount firstseendestpacketcoun", false, packetsOf(dst)},
 		{"recordforceout", false, into(func(r *row) *uint32 { return &r.forced }, parseNumber[uint32])},
 	}
 }
@@ -78,7 +80,7 @@ func readVAST(r *Reader, in *input, give func([]schema.Flow) bool) error {
 				return aHeader, nil
 			}
 		}
-		*f = schema.Flow{}
+		*f = nothingTold()
 		row = vastRow{Flow: f}
 		if err := p.read(line, &row); err != nil {
 			return aFlow, err

@@ -18,8 +18,8 @@ import (
 //   - Bytes are those of IP packets (orig_ip_bytes), or payload where a log has
 //     only that (orig_bytes).
 //   - Who is orig, Zeek has decided by the first packet, so it says who began:
-//     InitiatorSrc. Where it turned the connection round against that (^ in front
-//     of the history), it guessed, and the Initiator is left open.
+//     InitiatorSrc. Where it turned the connection round against that (^ in
+//     the history), it guessed, and the Initiator is left open.
 //   - The ports of ICMP are type and code. Where a type has an answer of its own
 //     (8 and 0, 135 and 136), Zeek writes that type instead of the code.
 
@@ -31,10 +31,13 @@ type zeekRow struct {
 	duration       time.Duration
 	orig, resp     uint64 // payload bytes
 	proto          uint8  // by number, where newer releases name no transport
+	path           []byte // of the log, where JSON says it
 }
 
 func zeekTable() table[zeekRow] {
 	type row = zeekRow
+	src := func(r *row) *schema.Side { return &r.Src }
+	dst := func(r *row) *schema.Side { return &r.Dst }
 	return table[row]{ // in Zeek's order, which the JSON reader makes use of
 		{"ts", true, into(func(r *row) *schema.Time { return &r.Start }, parseTime)},
 		{"id.orig_h", true, into(func(r *row) *netip.Addr { return &r.Src.Addr }, parseAddr)},
@@ -43,20 +46,26 @@ func zeekTable() table[zeekRow] {
 		{"id.resp_p", true, into(func(r *row) *[]byte { return &r.dport }, asText)},
 		{"proto", true, into(func(r *row) *uint8 { return &r.Proto }, parseProto)},
 		{"duration", false, into(func(r *row) *time.Duration { return &r.duration }, parseSpan)},
-		{"orig_bytes", false, into(func(r *row) *uint64 { return &r.orig }, parseNumber[uint64])},
-		{"resp_bytes", false, into(func(r *row) *uint64 { return &r.resp }, parseNumber[uint64])},
-		{"conn_state", true, into(func(r *row) *[]byte { return &r.state }, asText)},
+		{"orig_bytes", false, telling(src, schema.UntoldBytes, into(func(r *row) *uint64 { return &r.orig }, parseNumber[uint64]))},
+		{"resp_bytes", false, telling(dst, schema.UntoldBytes, into(func(r *row) *uint64 { return &r.resp }, parseNumber[uint64]))},
+		{"conn_state", false, into(func(r *row) *[]byte { return &r.state }, asText)},
 		{"history", false, into(func(r *row) *[]byte { return &r.history }, asText)},
-		{"orig_pkts", false, into(func(r *row) *uint64 { return &r.Src.Packets }, parseNumber[uint64])},
-		{"orig_ip_bytes", false, into(func(r *row) *uint64 { return &r.Src.Bytes }, parseNumber[uint64])},
-		{"resp_pkts", false, into(func(r *row) *uint64 { return &r.Dst.Packets }, parseNumber[uint64])},
-		{"resp_ip_bytes", false, into(func(r *row) *uint64 { return &r.Dst.Bytes }, parseNumber[uint64])},
+		{"orig_pkts", false, packetsOf(src)},
+		{"orig_ip_bytes", false, bytesOf(src)},
+		{"resp_pkts", false, packetsOf(dst)},
+		{"resp_ip_bytes", false, bytesOf(dst)},
+		{"_path", false, into(func(r *row) *[]byte { return &r.path }, asText)},
 		{"ip_proto", false, into(func(r *row) *uint8 { return &r.proto }, parseNumber[uint8])},
 	}
 }
 
 func isZeek(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("#separator ")) || bytes.HasPrefix(line, []byte("#fields\t"))
+	for _, begin := range []string{"#separator ", "#set_separator", "#empty_field", "#unset_field", "#path", "#open", "#fields"} {
+		if rest, ok := bytes.CutPrefix(line, []byte(begin)); ok && len(rest) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func readZeek(r *Reader, in *input, give func([]schema.Flow) bool) error {
@@ -88,7 +97,7 @@ func (z *zeekLines) parse(line []byte, f *schema.Flow) (lineKind, error) {
 	if z.why != nil {
 		return aFlow, z.why
 	}
-	*f = schema.Flow{}
+	*f = nothingTold()
 	z.row = zeekRow{Flow: f}
 	if err := z.plan.read(line, &z.row); err != nil {
 		return aFlow, err
@@ -105,6 +114,9 @@ func (z *zeekLines) learn(line []byte) {
 		}
 		return
 	}
+	if mark, ok := bytes.CutPrefix(line, []byte("fields")); ok && len(mark) > 0 && mark[0] != z.comma {
+		z.comma = mark[0] // the first lines are not there
+	}
 	name, rest, _ := bytes.Cut(line, []byte{z.comma})
 	switch string(name) {
 	case "unset_field":
@@ -115,10 +127,25 @@ func (z *zeekLines) learn(line []byte) {
 		var ok bool
 		z.plan, ok = z.table.plan(rest, z.comma)
 		z.plan.unset, z.why = z.unset, nil
-		if !ok {
+		if !ok || z.path != "conn" && !hasConn(rest) {
 			z.why = fmt.Errorf("is of Zeek's %.32q log; of those only conn is read", z.path)
 		}
 	}
+}
+
+// hasConn reports whether the names of columns have one that only conn.log has.
+func hasConn(names []byte) bool {
+	for _, name := range []string{"conn_state", "history", "orig_pkts", "orig_bytes", "orig_ip_bytes"} {
+		if bytes.Contains(names, []byte(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isConn reports whether a line has what only conn.log has.
+func (r *zeekRow) isConn() bool {
+	return r.state != nil || r.history != nil || r.Src.Untold&schema.UntoldSent != schema.UntoldSent
 }
 
 // finish sets what depends on more than one column.
@@ -144,10 +171,15 @@ func (r *zeekRow) finish() error {
 		}
 		r.ICMPType, r.ICMPCode = kind, code
 	case schema.TCP:
+		known := true
 		if len(r.history) > 0 {
 			r.Src.TCPFlags, r.Dst.TCPFlags = historyFlags(r.history)
 		} else {
-			r.Src.TCPFlags, r.Dst.TCPFlags, _ = stateFlags(r.state)
+			r.Src.TCPFlags, r.Dst.TCPFlags, known = stateFlags(r.state)
+		}
+		if known {
+			r.Src.Untold &^= schema.UntoldFlags
+			r.Dst.Untold &^= schema.UntoldFlags
 		}
 	}
 	if r.Src.Bytes == 0 {
@@ -156,7 +188,7 @@ func (r *zeekRow) finish() error {
 	if r.Dst.Bytes == 0 {
 		r.Dst.Bytes = r.resp
 	}
-	if !bytes.HasPrefix(r.history, []byte("^")) {
+	if !bytes.Contains(r.history, []byte("^")) {
 		r.Initiator = schema.InitiatorSrc
 	}
 	r.End = r.Start.Add(r.duration)

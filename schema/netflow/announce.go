@@ -15,7 +15,7 @@ func (d *Decoder) templateSet(b []byte) {
 		}
 		n, ok := d.specifiers(b[4:], count)
 		if !ok || id < firstData {
-			d.refuse()
+			d.refuse(id, count, faultOf(ok))
 			return
 		}
 		d.announce(announcement{id: id, raw: b[4 : 4+n]})
@@ -36,7 +36,7 @@ func (d *Decoder) optionsSet(b []byte) {
 			continue
 		}
 		if len(b) < 6 {
-			d.refuse()
+			d.refuse(id, count, CutHeader)
 			return
 		}
 		scopes := int(binary.BigEndian.Uint16(b[4:]))
@@ -45,7 +45,7 @@ func (d *Decoder) optionsSet(b []byte) {
 		}
 		n, ok := d.specifiers(b[6:], count)
 		if !ok || id < firstData {
-			d.refuse()
+			d.refuse(id, count, faultOf(ok))
 			return
 		}
 		d.announce(announcement{id: id, options: true, scopes: scopes, raw: b[6 : 6+n]})
@@ -74,11 +74,16 @@ func (d *Decoder) announce(a announcement) {
 		n.Refreshed++
 		return
 	}
-	p, ok := compile(d.key.version, a.options, a.fields(d.key.version))
-	if !ok {
-		// Reading records of no bytes never ends. The old template of this id, if any, is not valid
-		// any more either, but whoever sends such a thing does not get to remove it.
-		n.ZeroLength++
+	p, fault := compile(d.key.version, a.options, a.fields(d.key.version))
+	if fault != Changed {
+		// Reading records of no bytes never ends, and what is longer than a set is never read. The old template
+		// of this id, if any, is not valid any more either, but whoever sends such a thing does not get to remove it.
+		if fault == NoBytes {
+			n.ZeroLength++
+		} else {
+			n.TooLong++
+		}
+		d.notices.add(d.key.notice(a.id, fault))
 		d.worst(Malformed)
 		return
 	}
@@ -87,10 +92,21 @@ func (d *Decoder) announce(a announcement) {
 }
 
 // refuse gives up a template set: where the next template begins is not known.
-func (d *Decoder) refuse() {
+func (d *Decoder) refuse(id uint16, fields int, fault Fault) {
 	d.stats.Templates.Seen++
 	d.stats.Templates.Malformed++
 	d.worst(Malformed)
+	n := d.key.notice(id, fault)
+	n.Fields = fields
+	d.notices.add(n)
+}
+
+// faultOf says why a template was refused whose fields were whole, or not.
+func faultOf(whole bool) Fault {
+	if whole {
+		return LowID
+	}
+	return CutFields
 }
 
 func (d *Decoder) withdraw(id uint16) {

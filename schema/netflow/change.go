@@ -17,7 +17,7 @@ func (t *Templates) OnChange(f func(key, value []byte)) { t.onChange = f }
 func (t *Templates) Snapshot(yield func(key, value []byte)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, e := range t.exporters {
+	for _, e := range t.sessions {
 		for _, m := range e.templates {
 			yield(templateKey{e.key, m.id}.bytes(), m.bytes())
 		}

@@ -35,11 +35,11 @@ const (
 
 // samplingKey is whose rate it is; the zero rateKey is the exporter itself.
 type samplingKey struct {
-	exporterKey
+	sessionKey
 	rateKey
 }
 
-func (k exporterKey) append(b []byte, kind byte) []byte {
+func (k sessionKey) append(b []byte, kind byte) []byte {
 	addr := k.addr.AsSlice()
 	b = append(b, changeFormat, kind, byte(len(addr)))
 	b = append(b, addr...)
@@ -86,7 +86,7 @@ var (
 )
 
 // parseKey takes the exporter off a key and returns its kind and the rest.
-func parseKey(b []byte) (k exporterKey, kind byte, rest []byte, err error) {
+func parseKey(b []byte) (k sessionKey, kind byte, rest []byte, err error) {
 	if len(b) < 3 {
 		return k, 0, nil, errLength
 	}
@@ -103,7 +103,7 @@ func parseKey(b []byte) (k exporterKey, kind byte, rest []byte, err error) {
 		return k, 0, nil, errors.New("an IPv4 address of 16 bytes")
 	}
 	b = b[3+n:]
-	k = exporterKey{addr, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[4:])}
+	k = sessionKey{addr, binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[4:])}
 	if k.version != versionV9 && k.version != versionIPFIX {
 		return k, 0, nil, fmt.Errorf("version %d has no templates", k.version)
 	}

@@ -31,13 +31,17 @@ func (c *clock) uptimeAt(ms uint32) schema.Time {
 	return c.export - schema.Time(age)*schema.Time(time.Millisecond)
 }
 
-// sinceBoot is uptimeAt for an exporter that says when it started instead of its uptime.
+// sinceBoot is uptimeAt for an exporter that says when it started instead of its uptime. Of the
+// instants at which its counter says ms it is the last one that does not lie ahead of the export. The
+// counter may have wrapped since the start; or the start is one that it counted back from a
+// uptime below zero (softflowd, which reads a recording, takes its own start for that of the packets).
 func (c *clock) sinceBoot(boot schema.Time, ms uint32) schema.Time {
 	t := boot + schema.Time(ms)*schema.Time(time.Millisecond)
-	if late := c.export.Add(time.Hour) - t; late > wrap {
-		t += late / wrap * wrap
+	late := c.export.Add(time.Duration(ahead)*time.Millisecond) - t
+	if late < 0 {
+		late -= wrap - 1 // so that the division rounds down
 	}
-	return t
+	return t + late/wrap*wrap
 }
 
 // before returns the time delta microseconds before the export.

@@ -1,39 +1,28 @@
-package netflow_test
+package netflow
 
 import (
 	"testing"
 
-	"github.com/alecthomas/kong"
-
-	"github.com/scanhound/scanhound/schema/netflow"
+	"github.com/scanhound/scanhound/internal/defaults"
 )
 
-func TestDefaultsAreThoseOfTheTags(t *testing.T) {
-	var c netflow.Config
-	p, err := kong.New(&c)
-	if err != nil {
-		t.Fatal(err)
+func TestTheZeroValueMeansWhatTheTagsSay(t *testing.T) {
+	tags := defaults.Of[Config]()
+	if zero := (Config{}).orDefault(); zero != tags.orDefault() || tags.MaxTemplates != zero.MaxTemplates || tags.WaitAge != zero.WaitAge || tags.WaitTotal != zero.WaitTotal {
+		t.Errorf("tags say %+v, the zero value means %+v", tags, zero)
 	}
-	if _, err := p.Parse(nil); err != nil {
-		t.Fatal(err)
-	}
-	if want := netflow.DefaultConfig(); c != want {
-		t.Errorf("tags say %+v, DefaultConfig %+v", c, want)
-	}
-	if err := c.Validate(); err != nil {
+	if err := tags.Validate(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestABoundBelowOneIsRefused(t *testing.T) {
-	for _, change := range []func(*netflow.Config){
-		func(c *netflow.Config) { c.MaxTemplates = 0 },
-		func(c *netflow.Config) { c.MaxPerExporter = -1 },
-		func(c *netflow.Config) { c.WaitAge = 0 },
-		func(c *netflow.Config) { c.WaitBytes = 0 },
-		func(c *netflow.Config) { c.WaitTotal = c.WaitBytes - 1 },
+	for _, change := range []func(*Config){
+		func(c *Config) { c.MaxTemplates = 0 },
+		func(c *Config) { c.WaitAge = 0 },
+		func(c *Config) { c.WaitTotal = 0 },
 	} {
-		c := netflow.DefaultConfig()
+		c := defaults.Of[Config]()
 		change(&c)
 		if err := c.Validate(); err == nil {
 			t.Errorf("%+v is accepted", c)

@@ -37,6 +37,7 @@ func corpora(tb testing.TB, under ...string) string {
 // datagram is one as the collector got it.
 type datagram struct {
 	from    netip.Addr
+	port    uint16
 	at      schema.Time
 	payload []byte
 }
@@ -63,7 +64,7 @@ func datagrams(tb testing.TB, r io.Reader) []datagram {
 			tb.Fatalf("packet %d is not UDP: %v", len(all), packet)
 		}
 		from, _ := netip.AddrFromSlice(packet.NetworkLayer().NetworkFlow().Src().Raw())
-		all = append(all, datagram{from, schema.TimeOf(ci.Timestamp), udp.Payload})
+		all = append(all, datagram{from, uint16(udp.SrcPort), schema.TimeOf(ci.Timestamp), udp.Payload})
 	}
 }
 
@@ -264,11 +265,11 @@ func checkSums(tb testing.TB, s netflow.Stats) {
 		{"outcomes", sum(s.Outcomes[:]...), s.Datagrams},
 		{"versions", sum(v.SFlow, v.V8, v.Other), s.Outcomes[netflow.UnknownVersion]},
 		{"sets", sum(set.Template, set.Data, set.NoTemplate, set.Reserved, set.Malformed), set.Seen},
-		{"records", sum(r.Flows, r.Options, r.NoAddress, r.Overclaimed, r.Cut), r.Seen},
+		{"records", sum(r.Flows, r.Options, r.NoAddress, r.NoTemplate, r.Overclaimed, r.Cut), r.Seen},
 		{"samples", sum(smp.Flow, smp.Discard, smp.Counter, smp.Other), smp.Seen},
 		{"packets sampled", sum(pkt.Flows, pkt.NotIP, pkt.Cut), pkt.Seen},
 		{"packets and samples", smp.Flow + smp.Discard, pkt.Seen},
-		{"templates", sum(a.New, a.Refreshed, a.ZeroLength, a.Malformed), a.Seen},
+		{"templates", sum(a.New, a.Refreshed, a.ZeroLength, a.TooLong, a.Malformed), a.Seen},
 	} {
 		if c.got != c.want {
 			tb.Errorf("%s add up to %d, seen were %d: %+v", c.name, c.got, c.want, s)

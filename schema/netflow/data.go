@@ -9,13 +9,17 @@ import (
 // data reads a data set, of which the datagram lacks the last `lacking` bytes.
 func (d *Decoder) data(flows []schema.Flow, id uint16, b []byte, lacking int) []schema.Flow {
 	for {
+		lacks, outer := id, (*template)(nil)
 		if v := d.view(); v != nil {
 			if t := d.template(v, id); t != nil {
-				d.stats.Sets.Data++
-				return d.records(flows, v, t, b, lacking)
+				if lacks = d.unannounced(t, v, b); lacks == 0 {
+					d.stats.Sets.Data++
+					return d.records(flows, v, t, b, lacking)
+				}
+				outer = t
 			}
 		}
-		if d.templates.wait(d, id, b, lacking) {
+		if d.templates.wait(d, lacks, outer, b, lacking) {
 			d.stats.Sets.NoTemplate++
 			d.stats.Sets.NoTemplateBytes += uint64(len(b))
 			d.worst(NoTemplate)
@@ -26,12 +30,19 @@ func (d *Decoder) data(flows []schema.Flow, id uint16, b []byte, lacking int) []
 
 // records reads the records of a set.
 func (d *Decoder) records(flows []schema.Flow, v *view, t *template, b []byte, lacking int) []schema.Flow {
+	if t.session == v.own && d.templates.waiting.due.Load() != 0 {
+		t.session.heard.Store(int64(d.base.Received))
+	}
 	if !t.used.Load() {
 		t.used.Store(true) // only then: a store takes the cache line from the other decoders
 	}
 	switch {
 	case t.options:
 		d.options(t, b, lacking)
+	case t.section:
+		flows = d.sections(flows, t, v, b, lacking)
+	case t.lists:
+		flows = d.lists(flows, t, v, b, lacking)
 	case !t.two:
 		d.addressless(t, b, lacking)
 	case t.steps != nil:
@@ -97,10 +108,15 @@ func (d *Decoder) walked(flows []schema.Flow, t *template, v *view, b []byte, la
 			break
 		}
 		d.stats.Records.Seen++
-		d.stats.Records.Flows++
 		flows = append(flows, d.base)
 		d.flow(flows[len(flows)-1:], t, v, d.padded(b, n), ops)
 		b = b[n:]
+		if f := &flows[len(flows)-1]; !f.Src.Addr.IsValid() || !f.Dst.Addr.IsValid() {
+			d.stats.Records.NoAddress++ // a length of this record was none of an address
+			flows = flows[:len(flows)-1]
+			continue
+		}
+		d.stats.Records.Flows++
 	}
 	d.rest(t, b, lacking)
 	return flows
@@ -155,6 +171,7 @@ func (d *Decoder) rest(t *template, b []byte, lacking int) {
 // begin prepares d.base for the records of one set.
 func (d *Decoder) begin(t *template, v *view) {
 	d.base.Initiator = t.initiator
+	t.untold.say(&d.base)
 	d.base.Exporter.Sampling = v.rate
 }
 

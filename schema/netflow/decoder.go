@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/packet"
 	"github.com/scanhound/scanhound/schema/sflow"
 )
 
@@ -21,31 +22,38 @@ const (
 // Decoder turns datagrams into flows. It belongs to one goroutine.
 type Decoder struct {
 	templates *Templates
-	byPort    bool
-	views     map[exporterKey]*view
+	views     map[sessionKey]*view
 	stats     Stats
 
 	// Of the datagram.
-	key     exporterKey
+	key     sessionKey
 	current *view
 	clock   clock
 	base    schema.Flow // what its flows have in common
-	outcome Outcome
-	header  Header
+	became
 
 	// Of the record.
-	late late
-	ops  []op   // of a template whose fields move
-	tail []byte // a copy of the last record, with slack behind it
+	late   late
+	packet packet.Reader
+	ops    []op   // of a template whose fields move
+	tail   []byte // a copy of the last record, with slack behind it
+	listed uint32 // records of this datagram that came out of others
 
 	ready atomic.Bool // inbox holds something
 	inbox []*missing  // templates that came and that data waits for; guarded by Templates.mu
 }
 
+// became is what became of a datagram.
+type became struct {
+	outcome Outcome
+	header  Header
+	notices Notices
+}
+
 // NewDecoder returns a decoder that shares t with others. The bounds are those of t; cfg is here for
 // what each decoder does for itself.
 func NewDecoder(t *Templates, cfg Config) *Decoder {
-	return &Decoder{templates: t, byPort: cfg.KeyByPort, views: map[exporterKey]*view{}}
+	return &Decoder{templates: t, views: map[sessionKey]*view{}}
 }
 
 // Stats returns a copy of the counters.
@@ -63,12 +71,10 @@ func (d *Decoder) DecodeFrom(flows []schema.Flow, from netip.AddrPort, received 
 	b := datagram[:len(datagram):len(datagram)] // what is behind it may be another goroutine's
 	d.outcome = Decoded
 	d.header = Header{}
+	d.notices.reset()
 	d.base = schema.Flow{Received: received}
 	d.base.Exporter.Addr = from.Addr().Unmap().WithZone("")
-	d.key = exporterKey{addr: d.base.Exporter.Addr}
-	if d.byPort {
-		d.key.port = from.Port()
-	}
+	d.key = sessionKey{addr: d.base.Exporter.Addr, port: from.Port()}
 	flows = d.datagram(flows, b)
 	d.stats.Datagrams++
 	d.stats.Outcomes[d.outcome]++
@@ -83,11 +89,26 @@ func (d *Decoder) Idle(flows []schema.Flow, now schema.Time) []schema.Flow {
 }
 
 func (d *Decoder) waited(flows []schema.Flow, now schema.Time) []schema.Flow {
+	flows = d.came(flows)
+	if d.templates.expire(now) {
+		flows = d.came(flows)
+	}
+	return flows
+}
+
+// came appends the flows of data whose template came, or was lent.
+func (d *Decoder) came(flows []schema.Flow) []schema.Flow {
 	if d.ready.Load() {
 		flows = d.release(flows)
 	}
-	d.templates.expire(now)
 	return flows
+}
+
+// Finish appends the flows of data that still waits to see whether its own port announces the template that
+// another one has: at the end of a recording there is nothing to wait for.
+func (d *Decoder) Finish(flows []schema.Flow) []schema.Flow {
+	d.templates.lendAll()
+	return d.came(flows)
 }
 
 func (d *Decoder) datagram(flows []schema.Flow, b []byte) []schema.Flow {
@@ -165,6 +186,10 @@ func (d *Decoder) v9(flows []schema.Flow, b []byte) []schema.Flow {
 		d.worst(Short)
 		return flows
 	}
+	if !v9Fits(b) {
+		d.worst(Foreign)
+		return flows
+	}
 	d.clock = clock{
 		uptime: binary.BigEndian.Uint32(b[4:]),
 		export: seconds(uint64(binary.BigEndian.Uint32(b[8:]))),
@@ -185,6 +210,10 @@ func (d *Decoder) ipfix(flows []schema.Flow, b []byte) []schema.Flow {
 	const header = 16
 	if len(b) < header {
 		d.worst(Short)
+		return flows
+	}
+	if !ipfixFits(b) {
+		d.worst(Foreign)
 		return flows
 	}
 	switch length := int(binary.BigEndian.Uint16(b[2:])); {

@@ -11,11 +11,15 @@
 //
 //	decoder  which version, header, sets       v5                     v1, v5, v7
 //	announce templates of a set                field, element, plan   what their fields mean
+//	believe  what is none of ours              untold                 what a template cannot say
 //	data     records of a set                  walk, record, late     from a record to a flow
+//	section  packets in a record               lists                  records in a record
 //	option   options records                   sampling               the rates they give
 //	view     what a decoder knows of templates templates              what is held, evicted, withdrawn
+//	exporter the ports of an address           lend                   a template for another port's data
 //	waiting  data before its template          change, load           templates from and for others
 //	header   what a datagram says of itself    sequence, counting     what was lost on the way
+//	notice   templates that change, or cannot be
 //
 // What the numbers of a flow mean does not depend on the exporter:
 //
@@ -25,6 +29,8 @@
 //   - Exporter.Addr is the datagram's own source: templates and sampling hang on it, so elements
 //     130 and 131 and the agent of sFlow, which anybody can write, do not change it.
 //   - A record of two headers, one inside the other, tells of the inner one: the last that is not zero.
-//   - A firewall's event is a flow, with no packets where it counts none: Event says which.
+//   - What the template has no element for is marked as Untold in its side: it is not zero.
+//   - A firewall's event, or one of NAT, is a flow with what it counts: Event and NATEvent say which it is.
+//   - The beginning of a packet is a flow of one packet, unless counters stand beside it.
 //   - A time that the exporter did not send stays zero; [schema.Flow.EventTime] knows what to do.
 package netflow

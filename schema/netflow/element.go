@@ -38,6 +38,8 @@ const (
 	forward
 	endReason
 	event
+	natEvent
+	eventReason
 	direction
 	startSeconds
 	endSeconds
@@ -70,12 +72,25 @@ const (
 	observedMilliseconds
 	observedMicroseconds
 	observedNanoseconds
-	duration
+	durationMilliseconds
+	durationMicroseconds
 	ipVersion
 	srcLate4 // srcAddr4 where the template has both families
 	dstLate4
 	srcLate6
 	dstLate6
+
+	// What stands for addresses; see section.go and lists.go. The first of them are of octets, not numbers.
+	ipSection
+	frameSection
+	subList
+	subMultiList
+	octetKinds
+	sectionOffset
+	sectionOctets
+	frameSize
+	frameType
+
 	sampler
 	interval
 	packetInterval
@@ -110,16 +125,19 @@ var elements = [...]kind{
 	27: srcAddr6, 28: dstAddr6, 29: srcMask, 30: dstMask,
 	32: icmp, 34: interval, 48: sampler, 50: interval, 52: ttl, 53: ttl,
 	58: srcVLAN, 59: dstVLAN, 60: ipVersion, 85: totalBytes, 86: totalPackets, 89: forward,
+	102: sectionOffset, 103: sectionOctets, 104: frameSection, // Cisco's, of v9
 	136: endReason, 139: icmp,
 	150: startSeconds, 151: endSeconds, 152: startMilliseconds, 153: endMilliseconds,
 	154: startMicroseconds, 155: endMicroseconds, 156: startNanoseconds, 157: endNanoseconds,
-	158: startDelta, 159: endDelta, 160: boot, 161: duration,
+	158: startDelta, 159: endDelta, 160: boot, 161: durationMilliseconds, 162: durationMicroseconds,
 	176: icmpType, 177: icmpCode, 178: icmpType, 179: icmpCode,
 	180: srcPortToo, 181: dstPortToo, 182: srcPortToo, 183: dstPortToo,
-	192: ttl, 231: initiatorBytes, 232: responderBytes, 233: event, 239: direction,
+	192: ttl, 230: natEvent, 231: initiatorBytes, 232: responderBytes, 233: event, 239: direction,
 	243: srcVLAN, 254: dstVLAN, 298: initiatorPackets, 299: responderPackets,
-	302: sampler, 305: packetInterval, 306: packetSpace, 309: sampleSize, 310: samplePopulation,
+	292: subList, 293: subMultiList, 302: sampler, 305: packetInterval, 306: packetSpace, 309: sampleSize, 310: samplePopulation,
+	312: frameSize, 313: ipSection, 315: frameSection,
 	322: observedSeconds, 323: observedMilliseconds, 324: observedMicroseconds, 325: observedNanoseconds,
+	408: frameType, 409: sectionOffset, 410: sectionOctets,
 }
 
 // pairs are fields of one length that often follow each other: one op for two takes half the time.
@@ -167,6 +185,8 @@ func kindOf(version uint16, f Field) (k kind, reverse bool) {
 		return elements[f.ID], false
 	case version == versionV9 && f.ID == eventASA:
 		return event, false
+	case version == versionV9 && f.ID == extendedASA:
+		return eventReason, false
 	}
 	return skip, false
 }
@@ -207,6 +227,9 @@ func (k kind) fits(length uint16) bool {
 	}
 	return length > 0
 }
+
+// octets reports whether a value is taken as it is.
+func (k kind) octets() bool { return k >= ipSection && k < octetKinds }
 
 // size is the only length that the value may have in a record, 0 if any will do.
 func (k kind) size() int {

@@ -12,6 +12,7 @@ type Header struct {
 	Type     schema.FlowType
 	Version  uint16        // 1, 5, 7, 9, 10 for IPFIX; 5 for sFlow too
 	Domain   uint32        // as in the flows
+	Port     uint16        // of the exporter, if templates were announced from it: several exporters may share an address
 	Agent    netip.Addr    // sFlow: the exporter's own idea of its address
 	Sequence uint32        // of the first unit; always 0 in v1, which has none
 	Units    uint32        // how much this datagram should advance the sequence

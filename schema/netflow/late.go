@@ -21,6 +21,7 @@ type late struct {
 	duration       time.Duration
 
 	sampled sampled
+	section section
 }
 
 // sampled is what a record, of flows or of options, says of sampling.
@@ -50,8 +51,10 @@ func (l *late) set(k kind, v uint64, b []byte) {
 		l.observed = ntpMicro(v)
 	case observedNanoseconds:
 		l.observed = ntp(v)
-	case duration:
+	case durationMilliseconds:
 		l.duration = time.Duration(uint32(v)) * time.Millisecond
+	case durationMicroseconds:
+		l.duration = time.Duration(uint32(v)) * time.Microsecond
 	case ipVersion:
 		l.version = uint8(v)
 	case srcLate4:
@@ -62,6 +65,8 @@ func (l *late) set(k kind, v uint64, b []byte) {
 		l.src6, l.last6 = netip.AddrFrom16([16]byte(b)).Unmap(), true
 	case dstLate6:
 		l.dst6, l.last6 = netip.AddrFrom16([16]byte(b)).Unmap(), true
+	case sectionOffset, sectionOctets, frameSize, frameType:
+		l.section.set(k, v)
 	default:
 		l.sampled.set(k, v)
 	}
@@ -164,11 +169,11 @@ func (l *late) times(f *schema.Flow, c *clock, exporterBoot schema.Time) {
 	switch {
 	case l.observed != 0 && f.Start == 0 && f.End == 0:
 		f.Start, f.End = l.observed, l.observed
-	case l.observed > f.Start && f.End == 0:
-		f.End = l.observed
 	case l.duration != 0 && f.End == 0 && f.Start != 0:
 		f.End = f.Start.Add(l.duration)
 	case l.duration != 0 && f.Start == 0 && f.End != 0:
 		f.Start = f.End.Add(-l.duration)
+	case l.observed > f.Start && f.End == 0:
+		f.End = l.observed
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // Load takes what [Templates.OnChange] told, here or in another process, in any order and as often as
-// it comes: of two values the one announced later stays, and of two of the same instant the greater.
+// it comes: of two values the one announced later stays, and of two of the same instant the
+// one announced here, else the greater.
 // No value deletes what was only loaded; what was announced here stays, and is told again when it is
 // announced the next time. Data that waits for the template is decoded by the decoder that heard
 // of it last, with its next Decode or Idle. An error is a malformed record, which changes nothing.
@@ -20,46 +21,66 @@ func (t *Templates) Load(key, value []byte) error {
 	}
 	switch {
 	case kind == kindTemplate && len(rest) == 2:
-		err = t.loadTemplate(templateKey{k, binary.BigEndian.Uint16(rest)}, value)
+		return t.loadNoting(templateKey{k, binary.BigEndian.Uint16(rest)}, value)
 	case kind == kindRate && len(rest) == 9:
 		err = t.loadRate(samplingKey{k, rateKey{rest[0], binary.BigEndian.Uint64(rest[1:])}}, value)
 	default:
 		err = errors.New("a key of no known kind")
 	}
 	if err != nil {
-		return fmt.Errorf("load a template of %v, version %d, domain %d: %w", k.addr, k.version, k.domain, err)
+		return fmt.Errorf("load a sampling rate of %v, version %d, domain %d: %w", k.addr, k.version, k.domain, err)
 	}
 	return nil
 }
 
-func (t *Templates) loadTemplate(k templateKey, value []byte) error {
+// loadNoting loads a template, and tells what that did to those of its exporter.
+func (t *Templates) loadNoting(k templateKey, value []byte) error {
 	if len(value) == 0 {
 		t.unload(k)
 		return nil
 	}
+	var all Notices
+	err := t.loadTemplate(k, value, &all)
+	if err != nil {
+		all.Refused++ // what is wrong with it is in the error
+		err = fmt.Errorf("load template %d of %v, version %d, domain %d: %w", k.id, k.addr, k.version, k.domain, err)
+	}
+	if t.onLoad != nil && all.Changed+all.Refused > 0 {
+		t.onLoad(k.addr, &all)
+	}
+	return err
+}
+
+func (t *Templates) loadTemplate(k templateKey, value []byte, all *Notices) error {
 	a, when, err := parseTemplate(k.version, k.id, value)
 	if err != nil {
 		return err
 	}
-	p, ok := compile(k.version, a.options, a.fields(k.version))
-	if !ok {
-		return errors.New("its records have no bytes")
+	p, fault := compile(k.version, a.options, a.fields(k.version))
+	if fault != Changed {
+		n := k.notice(k.id, fault)
+		return errors.New(n.Why())
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.exporters[k.exporterKey]; e != nil && e.templates[k.id] != nil {
+	if e := t.sessions[k.sessionKey]; e != nil && e.templates[k.id] != nil {
 		switch m := e.templates[k.id]; {
 		case m.same(a):
 			m.when, m.told = max(m.when, when), true
 			return nil
-		case when < m.when, when == m.when && bytes.Compare(value, m.bytes()) < 0:
+		case when < m.when, when == m.when && (m.own || bytes.Compare(value, m.bytes()) < 0):
+			// Datagrams that are read together have one instant: what comes back from the
+			// topic must not take the place of what was announced here after it.
 			return nil
 		}
 	}
-	m := t.put(k.exporterKey, a, p, when)
+	m, n, changed := t.put(k.sessionKey, a, p, when)
+	if changed {
+		all.add(n)
+	}
 	m.told = true
 	t.waiting.announced(k, nil)
-	t.makeRoom(m.exporter)
+	t.makeRoom(m.session.exporter)
 	return nil
 }
 
@@ -67,7 +88,7 @@ func (t *Templates) loadTemplate(k templateKey, value []byte) error {
 func (t *Templates) unload(k templateKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.exporters[k.exporterKey]
+	e := t.sessions[k.sessionKey]
 	if e == nil {
 		return
 	}
@@ -100,14 +121,14 @@ func (t *Templates) loadRate(k samplingKey, value []byte) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// A rate may come before the templates; then nothing but Load bounds how many exporters there are.
-	if t.exporters[k.exporterKey] == nil && len(t.exporters) >= 2*t.cfg.MaxTemplates {
+	// A rate may come before the templates; then nothing but Load bounds how many sessions there are.
+	if t.sessions[k.sessionKey] == nil && len(t.sessions) >= 2*t.cfg.MaxTemplates {
 		t.refused++
 		return nil
 	}
-	e := t.exporter(k.exporterKey)
+	e := t.session(k.sessionKey)
 	if t.newer(&e.sampling, k.rateKey, said, value) {
-		e.generation.Add(1)
+		e.exporter.generation.Add(1)
 	}
 	t.tidy(e)
 	return nil
@@ -126,20 +147,19 @@ func (t *Templates) newer(s *sampling, k rateKey, said sampling, value []byte) b
 	return true
 }
 
-// tidy forgets an exporter of which nothing is known.
-func (t *Templates) tidy(e *exporter) {
+// tidy forgets a session of which nothing is known.
+func (t *Templates) tidy(e *session) {
 	if len(e.templates) == 0 && len(e.sampling.by) == 0 && !e.sampling.said() {
-		delete(t.exporters, e.key)
-		e.gone = true
-		e.generation.Add(1)
+		t.end(e)
+		e.exporter.generation.Add(1)
 	}
 }
 
-// unloadRate forgets a rate of an exporter that announced nothing here: one that is gone elsewhere.
+// unloadRate forgets a rate of a session that announced nothing here: one that is gone elsewhere.
 func (t *Templates) unloadRate(k samplingKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.exporters[k.exporterKey]
+	e := t.sessions[k.sessionKey]
 	if e == nil {
 		return
 	}
@@ -160,6 +180,6 @@ func (t *Templates) unloadRate(k samplingKey) {
 			s.interfaces--
 		}
 	}
-	e.generation.Add(1)
+	e.exporter.generation.Add(1)
 	t.tidy(e)
 }

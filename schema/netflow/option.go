@@ -28,7 +28,7 @@ func (d *Decoder) option(t *template, rec []byte, ops []op) {
 		}
 	}
 	if o.given || o.boot != 0 {
-		d.templates.learn(t.exporter, o, d.base.Received)
+		d.templates.learn(t.session, o, d.base.Received)
 		d.templates.tell()
 	}
 }

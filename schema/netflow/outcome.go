@@ -12,12 +12,13 @@ const (
 	Truncated                     // a length or a count says more than the bytes hold
 	Malformed                     // a set or a template that cannot be
 	Short                         // not even a header
+	Foreign                       // it begins like a version of ours, and is none: DNS, TFTP, ...
 	UnknownVersion                // neither NetFlow v1, v5, v7 or v9, nor IPFIX, nor sFlow v5
 
 	outcomes = iota
 )
 
-var outcomeNames = [outcomes]string{"decoded", "empty", "no_template", "truncated", "malformed", "short", "unknown_version"}
+var outcomeNames = [outcomes]string{"decoded", "empty", "no_template", "truncated", "malformed", "short", "foreign", "unknown_version"}
 
 // String returns the name that metrics use.
 func (o Outcome) String() string {

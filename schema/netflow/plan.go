@@ -15,6 +15,9 @@ type plan struct {
 	late      bool   // there are kinds above lateKinds
 	sampled   bool   // a record says its sampler or its rate
 	icmp      bool   // it has ICMP type and code
+	section   bool   // it has the beginning of a packet, and not both addresses
+	lists     bool   // it has lists of records, and not both addresses
+	untold    untold
 	initiator schema.Initiator
 }
 
@@ -24,6 +27,7 @@ type op struct {
 	kind  kind
 	shift uint8
 	at    uint16
+	n     uint16 // of octets: how many
 }
 
 // step is a field, or a run of fields that are skipped.
@@ -33,8 +37,8 @@ type step struct {
 	again  bool // a field before it has the same meaning: a zero here says nothing
 }
 
-// compile returns the plan of these fields; false where a record would have no bytes.
-func compile(version uint16, options bool, fields []Field) (plan, bool) {
+// compile returns the plan of these fields, and Changed; or the fault for which no record can be of them.
+func compile(version uint16, options bool, fields []Field) (plan, Fault) {
 	p := plan{}
 	meant := make([]kind, len(fields))
 	for i, f := range fields {
@@ -49,9 +53,16 @@ func compile(version uint16, options bool, fields []Field) (plan, bool) {
 	}
 	if !options {
 		p.settle(version, meant)
+		p.untold = untoldBy(meant)
 	}
 	p.place(fields, meant)
-	return p, p.size > 0
+	switch {
+	case p.size == 0:
+		return p, NoBytes
+	case p.size > maxSet:
+		return p, LongRecord
+	}
+	return p, Changed
 }
 
 // place turns the fields into ops or, where their places or their meaning differ from record to
@@ -83,11 +94,15 @@ func (p *plan) place(fields []Field, meant []kind) {
 		}
 		at += int(f.Length)
 		p.late = p.late || k > lateKinds
+		p.section = p.section || k == ipSection || k == frameSection
+		p.lists = p.lists || k == subList || k == subMultiList
 		p.icmp = p.icmp || k >= icmp && k <= icmpCode
 		p.sampled = p.sampled || k >= sampler && k <= samplePopulation
 	}
 	p.two = (seen[srcAddr4] || seen[srcAddr6] || seen[srcLate4] || seen[srcLate6]) &&
 		(seen[dstAddr4] || seen[dstAddr6] || seen[dstLate4] || seen[dstLate6])
+	p.section = p.section && !p.two
+	p.lists = p.lists && !p.two
 	// A record longer than any datagram has no place for its later fields; it is never decoded.
 	if walked || at >= variable {
 		p.steps, p.ops = steps, nil
@@ -121,6 +136,9 @@ func (k kind) adds() bool {
 
 // place returns the op for a value of n bytes at `at`. Of a number longer than 8 bytes the last 8 count.
 func place(k kind, at, n int) op {
+	if k.octets() {
+		return op{kind: k, at: uint16(at), n: uint16(n)}
+	}
 	if k.size() == 0 && n > 8 {
 		at, n = at+n-8, 8
 	}
@@ -163,6 +181,11 @@ func (p *plan) settle(version uint16, meant []kind) {
 	replace(responderPackets, dstPackets)
 
 	settleTimes(version, meant, has, replace)
+	if has(srcAddr4, srcAddr6) && has(dstAddr4, dstAddr6) {
+		for k := ipSection; k <= frameType; k++ {
+			replace(k, skip)
+		}
+	}
 
 	if has(srcAddr4, dstAddr4) && has(srcAddr6, dstAddr6) {
 		replace(srcAddr4, srcLate4)
@@ -183,7 +206,10 @@ func settleTimes(version uint16, meant []kind, has func(...kind) bool, replace f
 	}
 	if end {
 		replace(endUptime, skip)
-		replace(duration, skip)
+	}
+	if (start || has(startUptime)) && (end || has(endUptime)) {
+		replace(durationMilliseconds, skip)
+		replace(durationMicroseconds, skip)
 	}
 	if version != versionV9 {
 		replace(startUptime, startBoot)

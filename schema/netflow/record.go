@@ -191,6 +191,16 @@ func (d *Decoder) fill(fs []schema.Flow, b []byte, size int, ops []op) {
 				fs[i].Event = uint8(number(b, at, shift))
 				at += size
 			}
+		case natEvent:
+			for i := range fs {
+				fs[i].NATEvent = uint8(number(b, at, shift))
+				at += size
+			}
+		case eventReason:
+			for i := range fs {
+				fs[i].EventReason = uint16(number(b, at, shift))
+				at += size
+			}
 		case direction:
 			for i := range fs {
 				fs[i].Initiator = initiator(number(b, at, shift))
@@ -327,11 +337,14 @@ func initiator(v uint64) schema.Initiator {
 // finish does what needs more than one field, for flows without late ones. icmp says that there are
 // elements for type and code.
 func finish(f *schema.Flow, icmp bool) {
-	if !schema.HasPorts(f.Proto) {
+	switch {
+	case !schema.HasPorts(f.Proto):
 		if icmp {
 			f.Src.Port, f.Dst.Port = 0, 0
 		}
 		portless(f)
+	case f.Src.Port|f.Dst.Port == 0:
+		nowhere(f)
 	}
 	switch {
 	case f.End == 0:

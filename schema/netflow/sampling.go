@@ -37,7 +37,7 @@ const (
 )
 
 // learn takes what an options record of the exporter says.
-func (t *Templates) learn(e *exporter, o option, when schema.Time) {
+func (t *Templates) learn(e *session, o option, when schema.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e.gone {
@@ -54,7 +54,7 @@ func (t *Templates) learn(e *exporter, o option, when schema.Time) {
 		was, now := s.by[k], rate{r, when, true}
 		held := t.note(s, k, now)
 		if held && was.rate != r {
-			e.generation.Add(1)
+			e.exporter.generation.Add(1)
 		}
 		if held && (was.rate != r || !was.told) {
 			t.changed(samplingKey{e.key, k}.bytes, now.bytes)
@@ -73,7 +73,7 @@ func (t *Templates) learn(e *exporter, o option, when schema.Time) {
 	s.when, s.told = when, true
 	changed := s.boot != was.boot || s.rate != was.rate
 	if changed {
-		e.generation.Add(1)
+		e.exporter.generation.Add(1)
 	}
 	if changed || !was.told {
 		t.changed(samplingKey{e.key, rateKey{}}.bytes, s.bytes)

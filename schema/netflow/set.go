@@ -15,12 +15,16 @@ const (
 	firstData        = 256
 )
 
-const setHeader = 4 // id 2, length 2 with the header
+const (
+	setHeader = 4                  // id 2, length 2 with the header
+	maxSet    = 0xffff - setHeader // bytes of records, as its length says them
+)
 
 // sets reads the sets of a v9 or IPFIX datagram, in their order: a template serves the data behind it.
 // It returns how many data records there were, of flows or not.
 func (d *Decoder) sets(flows []schema.Flow, b []byte) (_ []schema.Flow, units uint32) {
 	before := d.stats.Records
+	d.listed = 0
 	if zero(b) {
 		d.worst(Empty)
 	}
@@ -32,6 +36,7 @@ func (d *Decoder) sets(flows []schema.Flow, b []byte) (_ []schema.Flow, units ui
 		}
 		if length < setHeader {
 			d.stats.Sets.Malformed++
+			d.notices.add(d.key.notice(first16(b), ShortSet))
 			d.worst(Malformed)
 			break
 		}
@@ -44,9 +49,12 @@ func (d *Decoder) sets(flows []schema.Flow, b []byte) (_ []schema.Flow, units ui
 		b = b[held:]
 	}
 	n := &d.stats.Records
-	units = uint32(n.Seen - before.Seen)
+	units = uint32(n.Seen-before.Seen) - d.listed
 	d.header.Records = units - uint32(n.Options-before.Options)
 	d.header.Open = d.outcome >= NoTemplate
+	if v := d.view(); v != nil && v.own != nil {
+		d.header.Port = d.key.port
+	}
 	return flows, units
 }
 
@@ -65,6 +73,14 @@ func (d *Decoder) set(flows []schema.Flow, id uint16, b []byte, lacking int) []s
 		d.stats.Sets.Reserved++
 	}
 	return flows
+}
+
+// first16 is the number that b begins with, 0 if it is too short for one.
+func first16(b []byte) uint16 {
+	if len(b) < 2 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(b)
 }
 
 // zero reports whether b is padding, or nothing.

@@ -7,8 +7,8 @@ import "github.com/scanhound/scanhound/schema/sflow"
 //	Datagrams                = the sum of Outcomes
 //	Outcomes[UnknownVersion] = the sum of Versions
 //	Sets.Seen                = Template + Data + NoTemplate + Reserved + Malformed
-//	Records.Seen             = Flows + Options + NoAddress + Overclaimed + Cut
-//	Templates.Seen           = New + Refreshed + ZeroLength + Malformed
+//	Records.Seen             = Flows + Options + NoAddress + NoTemplate + Overclaimed + Cut
+//	Templates.Seen           = New + Refreshed + ZeroLength + TooLong + Malformed
 //
 // Records in a set without a template cannot be counted: its sets and bytes are, and what becomes of
 // them is in [WaitingStats]. The packets of sFlow are among the records, beside [sflow.Stats].
@@ -48,6 +48,7 @@ type Records struct {
 	Flows       uint64
 	Options     uint64
 	NoAddress   uint64 // the template has no source or no destination address, the packet sampled no IP
+	NoTemplate  uint64 // all in its lists came before its template, beside others that did not
 	Overclaimed uint64 // a header of v1, v5 or v7 promised it
 	Cut         uint64 // it runs past the end of its set, or of the bytes sampled
 }
@@ -58,6 +59,7 @@ type Announced struct {
 	New        uint64 // unknown, or not as it was
 	Refreshed  uint64 // as it was
 	ZeroLength uint64 // refused: a record of it would have no bytes
+	TooLong    uint64 // refused: a record of it would be longer than a set can be
 	Malformed  uint64 // refused: it runs past its set, or has an impossible id
 	Withdrawn  uint64 // not in Seen: IPFIX, by id or all at once
 }
@@ -104,12 +106,14 @@ func (s *Stats) counters() []namedCounter {
 		namedCounter{"records_flows", &s.Records.Flows},
 		namedCounter{"records_options", &s.Records.Options},
 		namedCounter{"records_no_address", &s.Records.NoAddress},
+		namedCounter{"records_no_template", &s.Records.NoTemplate},
 		namedCounter{"records_overclaimed", &s.Records.Overclaimed},
 		namedCounter{"records_cut", &s.Records.Cut},
 		namedCounter{"templates", &s.Templates.Seen},
 		namedCounter{"templates_new", &s.Templates.New},
 		namedCounter{"templates_refreshed", &s.Templates.Refreshed},
 		namedCounter{"templates_zero_length", &s.Templates.ZeroLength},
+		namedCounter{"templates_too_long", &s.Templates.TooLong},
 		namedCounter{"templates_malformed", &s.Templates.Malformed},
 		namedCounter{"templates_withdrawn", &s.Templates.Withdrawn},
 		namedCounter{"trailing_bytes", &s.Trailing},

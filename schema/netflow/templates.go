@@ -22,59 +22,64 @@ const fieldsPerTemplate = 64
 type Templates struct {
 	cfg      Config
 	onChange func(key, value []byte)
+	onLoad   func(from netip.Addr, n *Notices)
 	telling  sync.Mutex  // held while onChange runs, so that changes are told in their order
 	untold   atomic.Bool // changes holds something
 
 	mu        sync.Mutex
 	changes   []change
-	exporters map[exporterKey]*exporter
-	order     list.List // of *template, the least recently announced first
-	fields    int       // of all templates
-	rates     int       // of all exporters
+	sessions  map[sessionKey]*session
+	exporters map[sessionKey]*exporter // by the key of no port
+	order     list.List                // of *template, the least recently announced first
+	fields    int                      // of all templates
+	rates     int                      // of all sessions
 	evicted   uint64
 	refused   uint64
 	waiting   waiting
 }
 
-// exporterKey is one source of templates: ids mean something only within it.
-type exporterKey struct {
+// sessionKey is one source of templates: ids mean something only within it (RFC 7011, section 8).
+type sessionKey struct {
 	addr    netip.Addr
-	port    uint16 // 0 unless Config.KeyByPort
+	port    uint16 // 0 if not known
 	version uint16
 	domain  uint32
 }
 
-type exporter struct {
-	key        exporterKey
-	generation atomic.Uint64 // grows with each change below
+// session is what was announced from one port of an exporter.
+type session struct {
+	key      sessionKey
+	exporter *exporter
+	heard    atomic.Int64 // when it last sent data of its own, while anything waits for a template
 
 	// Guarded by Templates.mu.
-	gone      bool // nothing left: whoever holds it must look again
+	gone      bool // nothing left: what is learned of it is lost
 	templates map[uint16]*template
-	options   int       // of templates
-	own       int       // of templates
-	order     list.List // of *template, as Templates.order
+	options   int // of templates
+	own       int // of templates
 	sampling  sampling
 }
 
 type template struct {
 	plan
-	exporter *exporter
+	session *session
 	announcement
 	used atomic.Bool // decoded something since it was last looked at for eviction
 
 	// Guarded by Templates.mu.
-	own  bool          // announced to a decoder here, not only loaded
-	told bool          // told to onChange, or loaded, and not deleted by others since
-	when schema.Time   // last announced
-	all  *list.Element // in Templates.order
-	mine *list.Element // in exporter.order
+	own     bool          // announced to a decoder here, not only loaded
+	told    bool          // told to onChange, or loaded, and not deleted by others since
+	when    schema.Time   // last announced
+	changed schema.Time   // last; 0 if never
+	times   int           // that it changed without a rest
+	all     *list.Element // in Templates.order
+	mine    *list.Element // in exporter.order
 }
 
 // TemplateInfo is a template as a person reads it.
 type TemplateInfo struct {
 	Exporter netip.Addr
-	Port     uint16 // with Config.KeyByPort
+	Port     uint16 // from which it was announced
 	Version  uint16 // 9, or 10 for IPFIX
 	Domain   uint32
 	ID       uint16
@@ -98,8 +103,8 @@ type TemplatesStats struct {
 // NewTemplates returns an empty set of templates.
 func NewTemplates(cfg Config) *Templates {
 	return &Templates{
-		cfg: cfg.orDefault(), exporters: map[exporterKey]*exporter{},
-		waiting: waiting{missing: map[templateKey]*missing{}, of: map[exporterKey]int{}},
+		cfg: cfg.orDefault(), sessions: map[sessionKey]*session{}, exporters: map[sessionKey]*exporter{},
+		waiting: waiting{missing: map[templateKey]*missing{}, of: map[sessionKey]int{}},
 	}
 }
 
@@ -108,7 +113,7 @@ func (t *Templates) List() []TemplateInfo {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := make([]TemplateInfo, 0, t.order.Len())
-	for _, e := range t.exporters {
+	for _, e := range t.sessions {
 		for _, m := range e.templates {
 			all = append(all, TemplateInfo{
 				Exporter: e.key.addr, Port: e.key.port, Version: e.key.version, Domain: e.key.domain, ID: m.id, Options: m.options,
@@ -135,10 +140,10 @@ func (t *Templates) Stats() TemplatesStats {
 }
 
 // refresh notes that a was announced again; false if it is not held as it is now.
-func (t *Templates) refresh(key exporterKey, a announcement, when schema.Time) bool {
+func (t *Templates) refresh(key sessionKey, a announcement, when schema.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.exporters[key]
+	e := t.sessions[key]
 	if e == nil {
 		return false
 	}
@@ -156,7 +161,7 @@ func (t *Templates) refresh(key exporterKey, a announcement, when schema.Time) b
 		t.changed(templateKey{key, a.id}.bytes, m.bytes)
 	}
 	t.order.MoveToBack(m.all)
-	e.order.MoveToBack(m.mine)
+	e.exporter.order.MoveToBack(m.mine)
 	return true
 }
 
@@ -169,50 +174,61 @@ func (a announcement) same(b announcement) bool {
 func (t *Templates) hold(d *Decoder, a announcement, p plan) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m := t.put(d.key, a, p, d.base.Received)
+	m, n, changed := t.put(d.key, a, p, d.base.Received)
+	if changed {
+		d.notices.add(n)
+	}
 	m.own, m.told = true, true
-	m.exporter.own++
+	m.session.own++
+	t.settled(m)
 	t.changed(templateKey{d.key, a.id}.bytes, m.bytes)
 	t.waiting.announced(templateKey{d.key, a.id}, d)
-	t.makeRoom(m.exporter)
+	t.makeRoom(m.session.exporter)
 }
 
-// put keeps a new template in the place of an older one of its id.
-func (t *Templates) put(key exporterKey, a announcement, p plan, when schema.Time) *template {
+// put keeps a new template in the place of an older one of its id, and says whether that was another one.
+func (t *Templates) put(key sessionKey, a announcement, p plan, when schema.Time) (m *template, n Notice, changed bool) {
 	a.raw = slices.Clone(a.raw)
-	e := t.exporter(key)
-	// The new one first: an exporter that has none is gone.
+	e := t.session(key)
+	// The new one first: a session that has none is gone.
 	old := e.templates[a.id]
-	m := &template{plan: p, exporter: e, announcement: a, when: when}
-	m.all, m.mine = t.order.PushBack(m), e.order.PushBack(m)
+	m = &template{plan: p, session: e, announcement: a, when: when}
+	m.all, m.mine = t.order.PushBack(m), e.exporter.order.PushBack(m)
 	e.templates[a.id] = m
 	t.count(m, 1)
 	if old != nil {
 		t.order.Remove(old.all)
-		e.order.Remove(old.mine)
+		e.exporter.order.Remove(old.mine)
 		t.count(old, -1)
 	}
-	e.generation.Add(1)
-	return m
+	e.exporter.generation.Add(1)
+	n, changed = m.changedFrom(old)
+	return m, n, changed
 }
 
-// exporter returns the exporter of this key, a new one if it is not known.
-func (t *Templates) exporter(key exporterKey) *exporter {
-	e := t.exporters[key]
+// session returns the session of this key, a new one if it is not known.
+func (t *Templates) session(key sessionKey) *session {
+	e := t.sessions[key]
 	if e == nil {
-		e = &exporter{key: key, templates: map[uint16]*template{}}
-		t.exporters[key] = e
+		of := t.exporters[key.exporter()]
+		if of == nil {
+			of = &exporter{sessions: map[uint16]*session{}}
+			t.exporters[key.exporter()] = of
+		}
+		e = &session{key: key, exporter: of, templates: map[uint16]*template{}}
+		t.sessions[key], of.sessions[key.port] = e, e
+		of.generation.Add(1)
 	}
 	return e
 }
 
 // makeRoom evicts what e, or all, have too much.
 func (t *Templates) makeRoom(e *exporter) {
-	for len(e.templates) > t.cfg.MaxPerExporter {
-		t.evict(e.order.Front().Value.(*template))
+	for e.order.Len() > t.cfg.MaxPerExporter {
+		t.evict(idlest(&e.order))
 	}
 	for t.order.Len() > 1 && (t.order.Len() > t.cfg.MaxTemplates || t.fields > t.cfg.MaxTemplates*fieldsPerTemplate) {
-		t.evict(t.idlest())
+		t.evict(idlest(&t.order))
 	}
 }
 
@@ -220,24 +236,24 @@ func (t *Templates) makeRoom(e *exporter) {
 func (t *Templates) count(m *template, n int) {
 	t.fields += n * (len(m.raw)/4 + len(m.steps))
 	if m.options {
-		m.exporter.options += n
+		m.session.options += n
 	}
 	if m.own {
-		m.exporter.own += n
+		m.session.own += n
 	}
 }
 
 // idlest returns the oldest template of those that decode nothing. A flood of templates nobody uses
 // must not push out those that are in use; but it looks at a few only.
-func (t *Templates) idlest() *template {
+func idlest(order *list.List) *template {
 	for range 8 {
-		m := t.order.Front().Value.(*template)
+		m := order.Front().Value.(*template)
 		if !m.used.Swap(false) {
 			return m
 		}
-		t.order.MoveToBack(m.all)
+		order.MoveToBack(order.Front())
 	}
-	return t.order.Front().Value.(*template)
+	return order.Front().Value.(*template)
 }
 
 func (t *Templates) evict(m *template) {
@@ -247,8 +263,8 @@ func (t *Templates) evict(m *template) {
 
 // remove is drop, and tells of it.
 func (t *Templates) remove(m *template) {
-	t.changed(templateKey{m.exporter.key, m.id}.bytes, nil)
-	if e := m.exporter; len(e.templates) == 1 { // the exporter goes with its last one
+	t.changed(templateKey{m.session.key, m.id}.bytes, nil)
+	if e := m.session; len(e.templates) == 1 { // the session goes with its last one
 		for k := range e.sampling.by {
 			t.changed(samplingKey{e.key, k}.bytes, nil)
 		}
@@ -259,26 +275,36 @@ func (t *Templates) remove(m *template) {
 	t.drop(m)
 }
 
-// drop forgets m, and with its last template the exporter.
+// drop forgets m, and with its last template the session.
 func (t *Templates) drop(m *template) {
-	e := m.exporter
+	e := m.session
 	t.order.Remove(m.all)
-	e.order.Remove(m.mine)
+	e.exporter.order.Remove(m.mine)
 	t.count(m, -1)
 	delete(e.templates, m.id)
 	if len(e.templates) == 0 {
 		t.rates -= len(e.sampling.by)
-		delete(t.exporters, e.key)
-		e.gone = true
+		t.end(e)
 	}
-	e.generation.Add(1)
+	e.exporter.generation.Add(1)
+}
+
+// end forgets a session of which nothing is known, and with its last session the exporter.
+func (t *Templates) end(e *session) {
+	delete(t.sessions, e.key)
+	delete(e.exporter.sessions, e.key.port)
+	e.gone = true
+	if len(e.exporter.sessions) == 0 {
+		delete(t.exporters, e.key.exporter())
+		e.exporter.gone = true
+	}
 }
 
 // withdraw forgets one template, or with id 2 or 3 all of data or of options, and returns how many.
-func (t *Templates) withdraw(key exporterKey, id uint16) (n uint64) {
+func (t *Templates) withdraw(key sessionKey, id uint16) (n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.exporters[key]
+	e := t.sessions[key]
 	if e == nil {
 		return 0
 	}

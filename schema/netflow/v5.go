@@ -11,7 +11,7 @@ import (
 
 // A datagram of v1, v5 or v7 is a header and up to 30 records, big endian:
 //
-//	header, 24 bytes, v1 16       record, 48 bytes, v1 and v7 52
+//	header, 24 bytes, v1 16       record, 48 bytes, v7 52, v1 either
 //	 0 version 2, count 2          0 source 4, destination 4, next hop 4
 //	 4 uptime, ms 4               12 input 2, output 2
 //	 8 seconds 4, nanoseconds 4   16 packets 4, octets 4
@@ -25,12 +25,20 @@ import (
 //	   interval 14 bits           46 flags 2 (v7), v7: router 4
 //
 //	                              v1:
-//	                              36 pad 2, protocol 1, TOS 1, TCP flags 1, pad 11
+//	                              36 pad 2, protocol 1, TOS 1, TCP flags 1, pad 7 or 11
+//
+// Only the length tells which record of v1 it is: softflowd's have 48 bytes, as tshark and nfdump read
+// them, those of Extreme Networks 52.
 const (
 	v1Header = 16
+	v1Record = 48
+	v1Padded = 52
+	v1Most   = 24 // records in a datagram, says Cisco
 	v5Header = 24
 	v5Record = 48
-	v7Record = 52 // and of v1
+	v5Most   = 30
+	v7Record = 52
+	v7Most   = 28
 )
 
 // v5 reads one PDU of v5. What follows it is counted and not read: Cisco sends one PDU per datagram,
@@ -38,6 +46,10 @@ const (
 func (d *Decoder) v5(flows []schema.Flow, b []byte) []schema.Flow {
 	if len(b) < v5Header {
 		d.worst(Short)
+		return flows
+	}
+	if !pduFits(b, v5Header, v5Record, v5Most) {
+		d.worst(Foreign)
 		return flows
 	}
 	e := &d.base.Exporter
@@ -55,9 +67,19 @@ func (d *Decoder) v7(flows []schema.Flow, b []byte) []schema.Flow {
 		d.worst(Short)
 		return flows
 	}
+	if !pduFits(b, v5Header, v7Record, v7Most) {
+		d.worst(Foreign)
+		return flows
+	}
 	d.base.Exporter.Sequence = binary.BigEndian.Uint32(b[16:])
 	flows, n := d.pdu(flows, b, v5Header, v7Record)
 	d.v5Records(flows[n:], b[v5Header:], v7Record)
+	for i := range flows[n:] {
+		// Cisco's format table says of v7's TCP flags: always set to zero.
+		if f := &flows[n+i]; f.Src.TCPFlags == 0 {
+			f.Src.Untold |= schema.UntoldFlags
+		}
+	}
 	return flows
 }
 
@@ -67,11 +89,16 @@ func (d *Decoder) v1(flows []schema.Flow, b []byte) []schema.Flow {
 		d.worst(Short)
 		return flows
 	}
-	flows, n := d.pdu(flows, b, v1Header, v7Record)
-	d.v5Records(flows[n:], b[v1Header:], v7Record)
+	size := v1Size(b)
+	if size == 0 {
+		d.worst(Foreign)
+		return flows
+	}
+	flows, n := d.pdu(flows, b, v1Header, size)
+	d.v5Records(flows[n:], b[v1Header:], size)
 	for i := range flows[n:] {
 		f := &flows[n+i]
-		f.Src.TCPFlags = uint16(b[v1Header+i*v7Record+40])
+		f.Src.TCPFlags = uint16(b[v1Header+i*size+40])
 		f.Src.AS, f.Dst.AS, f.Src.Mask, f.Dst.Mask = 0, 0, 0, 0
 	}
 	return flows
@@ -107,6 +134,7 @@ func (d *Decoder) pdu(flows []schema.Flow, b []byte, header, record int) (_ []sc
 // v5Records fills flows from records of size bytes.
 func (d *Decoder) v5Records(flows []schema.Flow, b []byte, size int) {
 	c := d.clock
+	untoldV5.say(&d.base)
 	d.clear(flows)
 	for i := range flows {
 		r, f := (*[v5Record]byte)(b), &flows[i]
@@ -127,8 +155,11 @@ func (d *Decoder) v5Records(flows []schema.Flow, b []byte, size int) {
 		f.Src.AS = uint32(binary.BigEndian.Uint16(r[40:]))
 		f.Dst.AS = uint32(binary.BigEndian.Uint16(r[42:]))
 		f.Src.Mask, f.Dst.Mask = r[44], r[45]
-		if !schema.HasPorts(f.Proto) {
+		switch {
+		case !schema.HasPorts(f.Proto):
 			portless(f)
+		case f.Src.Port|f.Dst.Port == 0:
+			nowhere(f)
 		}
 	}
 }

@@ -2,13 +2,16 @@ package netflow
 
 import "github.com/scanhound/scanhound/schema"
 
-// view is what one decoder has seen of one exporter; it is valid as long as the generation is.
+// view is what one decoder has seen of one port of an exporter; it is valid as long as the generation is.
 type view struct {
+	key        sessionKey
 	exporter   *exporter
+	own        *session // nil if nothing was announced from this port
 	generation uint64
 	templates  map[uint16]*template
 	last       *template // the one that was asked for last
 
+	sampler      *session // whose rates count; nil if nobody said any
 	rate         uint32
 	boot         schema.Time
 	perInterface bool
@@ -17,10 +20,14 @@ type view struct {
 	lastRate     uint32
 }
 
+// guests is how many ports, from which nothing was announced, a decoder has a view of beside those from
+// which something was.
+const guests = 1024
+
 // view returns what is known of the exporter of this datagram, nil if nothing is.
 func (d *Decoder) view() *view {
 	v := d.current
-	if v == nil || v.exporter.key != d.key {
+	if v == nil || v.key != d.key {
 		v = d.views[d.key]
 		d.current = v
 	}
@@ -37,17 +44,16 @@ func (d *Decoder) look(v *view) *view {
 	defer t.mu.Unlock()
 	if v == nil || v.exporter.gone {
 		delete(d.views, d.key)
-		e := t.exporters[d.key]
+		e := t.exporters[d.key.exporter()]
 		if e == nil {
 			d.current = nil
 			return nil
 		}
-		// No more than so many exporters exist, those known only by their rates among them, so that some of
-		// these are of exporters that are gone.
-		if len(d.views) >= 2*t.cfg.MaxTemplates {
+		// Some of these are of sessions that are gone, or of ports that sent once.
+		if len(d.views) >= 2*len(t.sessions)+guests {
 			clear(d.views)
 		}
-		v = &view{exporter: e, templates: map[uint16]*template{}, rates: map[rateKey]uint32{}}
+		v = &view{key: d.key, exporter: e, templates: map[uint16]*template{}}
 		d.views[d.key] = v
 	}
 	e := v.exporter
@@ -55,12 +61,16 @@ func (d *Decoder) look(v *view) *view {
 	clear(v.templates)
 	clear(v.rates)
 	v.last, v.lastKey = nil, rateKey{}
-	v.rate, v.boot, v.perInterface = e.sampling.rate, e.sampling.boot, e.sampling.interfaces > 0
+	v.own = e.sessions[d.key.port]
+	v.sampler, v.rate, v.boot, v.perInterface = e.samplerOf(v.own), 0, 0, false
+	if s := v.sampler; s != nil {
+		v.rate, v.boot, v.perInterface = s.sampling.rate, s.sampling.boot, s.sampling.interfaces > 0
+	}
 	d.current = v
 	return v
 }
 
-// template returns the template of this id, nil if it was not announced.
+// template returns the template of this id, nil if there is none for this port.
 func (d *Decoder) template(v *view, id uint16) *template {
 	if v.last != nil && v.last.id == id {
 		return v.last
@@ -68,7 +78,7 @@ func (d *Decoder) template(v *view, id uint16) *template {
 	m := v.templates[id]
 	if m == nil {
 		d.templates.mu.Lock()
-		m = v.exporter.templates[id]
+		m = v.exporter.find(v.key.port, id)
 		d.templates.mu.Unlock()
 		if m == nil {
 			return nil
@@ -85,12 +95,12 @@ func (d *Decoder) rateOf(v *view, k rateKey) uint32 {
 		return v.lastRate
 	}
 	r, ok := v.rates[k]
-	if !ok {
+	if !ok && v.sampler != nil {
 		d.templates.mu.Lock()
-		r = v.exporter.sampling.by[k].rate
+		r = v.sampler.sampling.by[k].rate
 		d.templates.mu.Unlock()
-		if len(v.rates) >= maxRates {
-			clear(v.rates)
+		if v.rates == nil || len(v.rates) >= maxRates {
+			v.rates = map[rateKey]uint32{}
 		}
 		v.rates[k] = r
 	}

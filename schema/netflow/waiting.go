@@ -21,11 +21,12 @@ const (
 // waiting is the data that came before its template. All is guarded by Templates.mu but oldest.
 type waiting struct {
 	missing map[templateKey]*missing
-	order   list.List           // of *missing, the one asked for longest ago first
-	queue   list.List           // of *early, the oldest first
-	of      map[exporterKey]int // bytes with their cost
-	total   int                 // the same of all
-	oldest  atomic.Int64        // when the oldest came; 0 if none waits. Read without mu
+	order   list.List          // of *missing, the one asked for longest ago first
+	queue   list.List          // of *early, the oldest first
+	asking  list.List          // of *missing, those with sets, which may be lent the template; the first to be asked first
+	of      map[sessionKey]int // bytes with their cost, by exporter
+	total   int                // the same of all
+	due     atomic.Int64       // when the next is lost, or asked; 0 if none waits. Read without mu
 	stats   WaitingStats
 }
 
@@ -33,6 +34,9 @@ type waiting struct {
 // of all decoders that share the templates, Sets.NoTemplate, are Seen = Waiting + Recovered + Lost.
 type WaitingStats struct {
 	Seen, Waiting, Recovered, Lost SetCount
+
+	// Ambiguous are those of Seen whose template other ports of the address had announced, and not alike.
+	Ambiguous SetCount
 }
 
 // SetCount is a number of sets and their bytes, for their records cannot be counted.
@@ -44,7 +48,7 @@ func (c *SetCount) sub(bytes int) { c.Sets, c.Bytes = c.Sets-1, c.Bytes-uint64(b
 // Missing is a template that data asked for and nobody has announced.
 type Missing struct {
 	Exporter      netip.Addr
-	Port          uint16 // with Config.KeyByPort
+	Port          uint16 // from which data came; 0 if not known
 	Version       uint16 // 9, or 10 for IPFIX
 	Domain        uint32
 	ID            uint16
@@ -53,7 +57,7 @@ type Missing struct {
 }
 
 type templateKey struct {
-	exporterKey
+	sessionKey
 	id uint16
 }
 
@@ -64,6 +68,8 @@ type missing struct {
 	waiting, lost SetCount
 	first, last   schema.Time
 	place         *list.Element // nil when it is missing no more
+	ask           *list.Element // in waiting.asking, nil if it is not to be asked
+	askAt         schema.Time
 }
 
 // early is a data set that came before its template, with what its datagram said.
@@ -75,6 +81,7 @@ type early struct {
 	exporter schema.Exporter
 	clock    clock
 	place    *list.Element
+	outer    *template // of lists that wait for theirs; nil for a set that lacks its own
 	template *template // that came
 }
 
@@ -97,39 +104,58 @@ func (t *Templates) Missing() []Missing {
 	return all
 }
 
-// wait keeps a copy of a set of d's datagram until its template comes, or counts it as lost. It
-// reports false if the template has come meanwhile.
-func (t *Templates) wait(d *Decoder, id uint16, body []byte, lacking int) bool {
+// wait keeps a copy of a set of d's datagram until its template comes, or that of the lists in its outer
+// records, or counts it as lost. It reports false if the template has come meanwhile.
+func (t *Templates) wait(d *Decoder, id uint16, outer *template, body []byte, lacking int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e := t.exporters[d.key]; e != nil && e.templates[id] != nil {
+	e := t.exporters[d.key.exporter()]
+	if e != nil && e.find(d.key.port, id) != nil {
 		return false
 	}
 	w := &t.waiting
+	cost, of := len(body)+waitCost, d.key.exporter()
+	if m := w.missing[templateKey{d.key, id}]; m != nil && len(m.sets) > 0 && w.full(t, of, cost) && t.lend(m) {
+		return false
+	}
 	w.stats.Seen.add(len(body))
+	if e != nil {
+		if _, disagree := e.only(id); disagree {
+			w.stats.Ambiguous.add(len(body))
+		}
+	}
 	m := w.lack(templateKey{d.key, id}, d.base.Received)
 	if m == nil {
 		w.stats.Lost.add(len(body))
 		return true
 	}
 	m.owner = d
-	cost := len(body) + waitCost
-	if w.of[d.key]+cost > t.cfg.WaitBytes || w.total+cost > t.cfg.WaitTotal {
+	if w.full(t, of, cost) {
 		w.stats.Lost.add(len(body))
 		m.lost.add(len(body))
 		return true
 	}
 	s := &early{
-		of: m, body: slices.Clone(body), lacking: lacking,
+		of: m, outer: outer, body: slices.Clone(body), lacking: lacking,
 		received: d.base.Received, exporter: d.base.Exporter, clock: d.clock,
 	}
 	s.place = w.queue.PushBack(s)
 	m.sets = append(m.sets, s)
 	m.waiting.add(len(body))
 	w.stats.Waiting.add(len(body))
-	w.charge(d.key, cost)
-	w.watch()
+	w.charge(of, cost)
+	if len(m.sets) == 1 {
+		w.asked(m)
+		m.askAt = d.base.Received.Add(hold)
+		m.ask = w.asking.PushBack(m)
+	}
+	w.watch(t.cfg.WaitAge)
 	return true
+}
+
+// full reports whether there is no room for so much more of an exporter.
+func (w *waiting) full(t *Templates, of sessionKey, cost int) bool {
+	return w.of[of]+cost > t.cfg.WaitBytes || w.total+cost > t.cfg.WaitTotal
 }
 
 // lack returns the missing template of this key, nil if there are too many already.
@@ -157,10 +183,19 @@ func (w *waiting) found(m *missing) {
 	w.order.Remove(m.place)
 	m.place = nil
 	delete(w.missing, m.key)
+	w.asked(m)
+}
+
+// asked notes that m need not be asked again.
+func (w *waiting) asked(m *missing) {
+	if m.ask != nil {
+		w.asking.Remove(m.ask)
+		m.ask = nil
+	}
 }
 
 // charge adds a cost to an exporter's account.
-func (w *waiting) charge(k exporterKey, cost int) {
+func (w *waiting) charge(k sessionKey, cost int) {
 	w.total += cost
 	if n := w.of[k] + cost; n > 0 {
 		w.of[k] = n
@@ -169,13 +204,16 @@ func (w *waiting) charge(k exporterKey, cost int) {
 	}
 }
 
-// watch notes when the oldest set came.
-func (w *waiting) watch() {
+// watch notes when something is to be done.
+func (w *waiting) watch(age time.Duration) {
 	var at schema.Time
 	if front := w.queue.Front(); front != nil {
-		at = max(front.Value.(*early).received, 1)
+		at = max(front.Value.(*early).received.Add(age), 1)
 	}
-	w.oldest.Store(int64(at))
+	if front := w.asking.Front(); front != nil && at != 0 {
+		at = max(min(at, front.Value.(*missing).askAt), 1)
+	}
+	w.due.Store(int64(at))
 }
 
 // announced gives what waits for a template to `to`, or to who heard of it last.
@@ -194,15 +232,31 @@ func (w *waiting) announced(k templateKey, to *Decoder) {
 	}
 }
 
-// expire counts as lost what has waited too long.
-func (t *Templates) expire(now schema.Time) {
-	oldest := schema.Time(t.waiting.oldest.Load())
-	if oldest == 0 || now.Sub(oldest) <= t.cfg.WaitAge {
-		return
+// expire counts as lost what has waited too long, and lends templates to what has waited long enough. It
+// reports whether it did the latter.
+func (t *Templates) expire(now schema.Time) (lent bool) {
+	due := schema.Time(t.waiting.due.Load())
+	if due == 0 || now <= due {
+		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := &t.waiting
+	for front := w.asking.Front(); front != nil; front = w.asking.Front() {
+		m := front.Value.(*missing)
+		if now <= m.askAt {
+			break
+		}
+		switch {
+		case len(m.sets) == 0:
+			w.asked(m)
+		case !t.early(m, now) && t.lend(m):
+			lent = true
+		default:
+			m.askAt = now.Add(hold)
+			w.asking.MoveToBack(front)
+		}
+	}
 	for front := w.queue.Front(); front != nil; front = w.queue.Front() {
 		s := front.Value.(*early)
 		if now.Sub(s.received) <= t.cfg.WaitAge {
@@ -213,7 +267,8 @@ func (t *Templates) expire(now schema.Time) {
 		w.leave(s)
 		w.stats.Lost.add(len(s.body))
 	}
-	w.watch()
+	w.watch(t.cfg.WaitAge)
+	return lent
 }
 
 // leave ends the waiting of s.
@@ -221,7 +276,7 @@ func (w *waiting) leave(s *early) {
 	w.queue.Remove(s.place)
 	s.of.waiting.sub(len(s.body))
 	w.stats.Waiting.sub(len(s.body))
-	w.charge(s.of.key.exporterKey, -len(s.body)-waitCost)
+	w.charge(s.of.key.exporter(), -len(s.body)-waitCost)
 }
 
 // forget takes off the list what nobody has asked for in an hour, and what waits for nothing.
@@ -248,8 +303,8 @@ func (t *Templates) take(d *Decoder) []*early {
 	w := &t.waiting
 	for _, m := range d.inbox {
 		var came *template
-		if e := t.exporters[m.key.exporterKey]; e != nil {
-			came = e.templates[m.key.id]
+		if e := t.exporters[m.key.exporter()]; e != nil {
+			came = e.find(m.key.port, m.key.id)
 		}
 		for _, s := range m.sets {
 			w.leave(s)
@@ -263,7 +318,7 @@ func (t *Templates) take(d *Decoder) []*early {
 		m.sets = nil
 	}
 	d.inbox = nil
-	w.watch()
+	w.watch(t.cfg.WaitAge)
 	return all
 }
 
@@ -271,13 +326,13 @@ func (t *Templates) take(d *Decoder) []*early {
 func (d *Decoder) release(flows []schema.Flow) []schema.Flow {
 	outcome := d.outcome // is that of the datagram, not of those before it
 	for _, s := range d.templates.take(d) {
-		d.key, d.clock = s.of.key.exporterKey, s.clock
+		d.key, d.clock = s.of.key.sessionKey, s.clock
 		d.base = schema.Flow{Received: s.received, Exporter: s.exporter}
 		v := d.view()
 		if v == nil { // withdrawn since
-			v = &view{exporter: s.template.exporter, rates: map[rateKey]uint32{}}
+			v = &view{key: d.key, exporter: s.template.session.exporter}
 		}
-		flows = d.records(flows, v, s.template, s.body, s.lacking)
+		flows = d.records(flows, v, cmp.Or(s.outer, s.template), s.body, s.lacking)
 	}
 	d.outcome = outcome
 	return flows

@@ -124,7 +124,7 @@ func TestDataWaitsNoLongerThanItMay(t *testing.T) {
 }
 
 func TestWhoLacksWhichTemplateIsListed(t *testing.T) {
-	ts, d, _ := shared(netflow.Config{WaitBytes: 600, KeyByPort: true})
+	ts, d, _ := shared(netflow.Config{WaitBytes: 600})
 	from := netip.AddrPortFrom(exporterA, 40000)
 	for i := range 5 {
 		d.DecodeFrom(nil, from, arrived.Add(time.Duration(i)*time.Second), ipfix(9, set(300, endsOf())))
@@ -187,7 +187,7 @@ func TestAFloodOfEarlyDataIsBounded(t *testing.T) {
 }
 
 func TestExportersBehindOneAddressAreToldApartByPort(t *testing.T) {
-	ts, d, _ := shared(netflow.Config{KeyByPort: true})
+	ts, d, _ := shared(netflow.Config{})
 	a, b := netip.AddrPortFrom(exporterA, 1000), netip.AddrPortFrom(exporterA, 2000)
 	d.DecodeFrom(nil, a, arrived, v9(1, set(0, template(256, ends...))))
 	d.DecodeFrom(nil, b, arrived, v9(1, set(0, template(256, f(12, 4), f(8, 4)))))
@@ -202,11 +202,12 @@ func TestExportersBehindOneAddressAreToldApartByPort(t *testing.T) {
 	}
 	d = decoder()
 	d.DecodeFrom(nil, a, arrived, v9(1, set(0, template(256, ends...))))
-	if flows, _ := d.DecodeFrom(nil, b, arrived, v9(1, set(256, endsOf()))); len(flows) != 1 {
-		t.Error("another port is another exporter, unasked")
+	flows, _ := d.DecodeFrom(nil, b, arrived, v9(1, set(256, endsOf())))
+	if flows = d.Finish(flows); len(flows) != 1 {
+		t.Error("another port is another exporter, though it announces nothing")
 	}
 	zoned := netip.MustParseAddrPort("[fe80::1%eth0]:7")
-	flows, _ := d.DecodeFrom(nil, zoned, arrived, v9(1, set(0, template(256, ends...)), set(256, endsOf())))
+	flows, _ = d.DecodeFrom(nil, zoned, arrived, v9(1, set(0, template(256, ends...)), set(256, endsOf())))
 	if len(flows) != 1 || flows[0].Exporter.Addr != netip.MustParseAddr("fe80::1") {
 		t.Errorf("%+v", flows)
 	}

@@ -60,6 +60,7 @@ func Decode(flows []schema.Flow, base *schema.Flow, b []byte, s *Stats) ([]schem
 	e := &one.Exporter
 	e.Type, e.Domain, e.Sequence = schema.SFlow5, h.SubAgent, h.Sequence
 	one.Start, one.End = one.Received, one.Received
+	one.Dst.Untold = schema.UntoldSent // a packet goes one way
 
 	fault := None
 	for ; count > 0; count-- {

@@ -7,8 +7,7 @@
 // What the numbers mean:
 //
 //   - A flow is one packet: Packets is 1, Bytes the length of its frame, Sampling the rate beside it.
-//   - Of headers one inside the other the innermost tells: VLANs, MPLS, PPPoE, IP in IP, GRE, EtherIP, VXLAN
-//     and Geneve are skipped. Where the sampled bytes end within the inner header, the outer one tells.
+//   - The headers are read by package packet: of one inside the other the innermost tells.
 //   - sFlow has no time of day: a packet happened when its datagram was received.
 //   - A packet that the exporter dropped has Forward 128, dropped for no stated reason.
 package sflow

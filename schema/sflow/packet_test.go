@@ -88,13 +88,19 @@ const (
 // syn is the inner packet of most cases, and wanted the flow it gives.
 var syn = v4(6, a4, b4, tcp(40000, 22))
 
+// pptp is GRE of version 1 with these flags, and with what is behind the call id.
+func pptp(flags uint16, rest ...[]byte) []byte {
+	body := cat(rest...)
+	return v4(47, outerA, outerB, u16(flags, 0x880b, uint16(len(body)), 7), body)
+}
+
 func wanted(change func(*schema.Flow)) schema.Flow {
 	f := base
 	e := &f.Exporter
 	e.Type, e.Domain, e.Sequence, e.Sampling = schema.SFlow5, 3, 7, 100
 	f.Start, f.End = arrived, arrived
 	f.Src = schema.Side{Addr: netip.MustParseAddr(a4), Port: 40000, TCPFlags: schema.SYN, Packets: 1, Bytes: 1000, Interface: 3}
-	f.Dst = schema.Side{Addr: netip.MustParseAddr(b4), Port: 22, Interface: 4}
+	f.Dst = schema.Side{Addr: netip.MustParseAddr(b4), Port: 22, Interface: 4, Untold: schema.UntoldSent}
 	f.Proto, f.TOS, f.TTL = 6, 8, 63
 	if change != nil {
 		change(&f)
@@ -123,6 +129,10 @@ func TestThePacketInsideIsTheFlow(t *testing.T) {
 			f.Proto, f.ICMPType, f.ICMPCode, f.Src.Port, f.Dst.Port, f.Src.TCPFlags = 1, typ, code, 0, 0, 0
 		}
 	}
+	portless := func(f *schema.Flow) {
+		f.Src.Port, f.Dst.Port, f.Src.TCPFlags = 0, 0, 0
+		f.Src.Untold, f.Dst.Untold = schema.UntoldFlags|schema.UntoldPort, schema.UntoldSent|schema.UntoldPort
+	}
 	fragment := v4(6, a4, b4, tcp(40000, 22))
 	fragment[7] = 9
 	options := cat(u8(0x46), syn[1:20], u32(0), syn[20:])
@@ -150,12 +160,12 @@ func TestThePacketInsideIsTheFlow(t *testing.T) {
 		{"IPv4 without a frame", 11, syn, nil},
 		{"IPv6 without a frame", 12, v6(6, a6, b6, tcp(40000, 22)), six},
 		{"IPv4 options", 11, options, nil},
-		{"a later fragment, which has no ports", 11, fragment, func(f *schema.Flow) { f.Src.Port, f.Dst.Port, f.Src.TCPFlags = 0, 0, 0 }},
+		{"a later fragment, which has no ports", 11, fragment, portless},
 		{"IPv6 extension headers", 12, v6(0, a6, b6, u8(43, 1), make([]byte, 14), u8(60, 0), make([]byte, 6), u8(51, 0), make([]byte, 6),
 			u8(6, 1), make([]byte, 10), tcp(40000, 22)), six},
 		{"a first fragment of IPv6", 12, v6(44, a6, b6, u8(6, 0), u16(1), u32(9), tcp(40000, 22)), six},
 		{"a later fragment of IPv6", 12, v6(44, a6, b6, u8(6, 0), u16(8), u32(9), tcp(40000, 22)),
-			func(f *schema.Flow) { six(f); f.Src.Port, f.Dst.Port, f.Src.TCPFlags = 0, 0, 0 }},
+			func(f *schema.Flow) { six(f); portless(f) }},
 		{"flags beyond the usual eight", 11, v4(6, a4, b4, u16(40000, 22), u32(0, 0), u8(0x51, 0xc2), make([]byte, 6)), func(f *schema.Flow) { f.Src.TCPFlags = 0x1c2 }},
 		{"ICMP", 11, v4(1, a4, b4, u8(3, 1), u32(0)), icmp(3, 1)},
 		{"ESP, which has no ports", 11, v4(50, a4, b4, u32(7, 8)), func(f *schema.Flow) { f.Proto, f.Src.Port, f.Dst.Port, f.Src.TCPFlags = 50, 0, 0, 0 }},
@@ -173,7 +183,16 @@ func TestThePacketInsideIsTheFlow(t *testing.T) {
 		{"Geneve with options", 11, v4(17, outerA, outerB, udp(6081, u8(1, 0), u16(0x6558), u32(5000<<8, 0), ether(0x0800, syn))), nil},
 		{"GRE in VXLAN", 11, v4(17, outerA, outerB, udp(4789, u32(8<<24, 0), ether(0x0800, v4(47, outerB, outerA, u16(0, 0x0800), syn)))), nil},
 
-		{"PPTP, whose GRE is another", 11, v4(47, outerA, outerB, u16(0x3001, 0x880b), syn), outer(47, 0)},
+		{"PPTP", 11, pptp(0x3001, u32(9), u16(0x0021), syn), nil},
+		{"PPTP that acknowledges", 11, pptp(0x3081, u32(9, 8), u16(0xff03, 0x0021), syn), nil},
+		{"PPTP with short protocol numbers", 11, pptp(0x3001, u32(9), u8(0x21), syn), nil},
+		{"PPTP without HDLC and with IPv6", 11, pptp(0x3001, u32(9), u8(0x57), v6(6, a6, b6, tcp(40000, 22))), six},
+		{"PPTP within Ethernet and a VLAN", 1, ether(0x8100, u16(100, 0x0800), pptp(0x3001, u32(9), u16(0xff03), u8(0x21), syn)), vlan(100)},
+		{"PPTP that carries nothing", 11, pptp(0x2081, u32(8)), outer(47, 0)},
+		{"PPTP that is encrypted", 11, pptp(0x3001, u32(9), u16(0x00fd), syn), outer(47, 0)},
+		{"PPTP that is cut", 11, pptp(0x3081, u32(9)), outer(47, 0)},
+		{"GRE of version 1 with something else", 11, v4(47, outerA, outerB, u16(0x2001, 0x0800), u32(1), syn), outer(47, 0)},
+		{"MPLS in PPP", 7, cat(u16(0xff03, 0x0281), u32(16<<12|1<<8), syn), nil},
 		{"GRE with something else", 11, v4(47, outerA, outerB, u16(0, 0x0806), syn), outer(47, 0)},
 		{"a probe of VXLAN's port", 11, v4(17, outerA, outerB, udp(4789)), outer(17, 4789)},
 		{"what is not VXLAN behind its port", 11, v4(17, outerA, outerB, udp(4789, u32(0, 0), ether(0x0800, syn))), outer(17, 4789)},

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/packet"
 )
 
 // The formats of records that we read, enterprise 20 bits and format 12 bits.
@@ -16,27 +17,18 @@ const (
 	recordGateway = 1003 // its AS
 )
 
-// A verdict is what became of a packet.
-type verdict uint8
-
-const (
-	notIP verdict = iota
-	cut
-	found
-)
-
 // records fills f from the records of a sample, nil if there were none to read. Each is:
 //
 //	format 4, length 4, as many bytes
 //
 // Their number is not needed: they fill the sample.
-func records(f *schema.Flow, b []byte) verdict {
+func records(f *schema.Flow, b []byte) packet.Verdict {
 	if b == nil {
-		return cut
+		return packet.Cut
 	}
 	var (
-		raw  packet
-		best = notIP
+		raw  packet.Reader
+		best = packet.NotIP
 		near routing
 	)
 	for len(b) >= 8 {
@@ -47,33 +39,54 @@ func records(f *schema.Flow, b []byte) verdict {
 		b = b[length:]
 		switch format {
 		case recordRaw:
-			if best != found {
-				best = max(best, raw.read(f, r))
+			if best != packet.Found {
+				best = max(best, sampled(&raw, f, r))
 			}
 		case recordIPv4, recordIPv6:
-			if best != found {
+			if best != packet.Found {
 				best = max(best, apart(f, format, r))
 			}
 		default:
 			near.read(format, r)
 		}
 	}
-	if best == found {
-		near.tell(f, raw.depth > 1)
+	if best == packet.Found {
+		near.tell(f, raw.Inner())
 	}
 	return best
+}
+
+// links are the header protocols of sFlow, by number.
+var links = [...]packet.Link{1: packet.Ethernet, 7: packet.PPP, 11: packet.IPv4, 12: packet.IPv6, 13: packet.MPLS}
+
+// sampled reads a record of a packet's first bytes:
+//
+//	header protocol 4, length of the frame 4, bytes stripped from it 4, header size 4, header
+func sampled(r *packet.Reader, f *schema.Flow, b []byte) packet.Verdict {
+	if len(b) < 16 {
+		return packet.Cut
+	}
+	link, size, header := be(b, 0), int64(be(b, 12)), b[16:]
+	if link >= uint32(len(links)) {
+		return packet.NotIP
+	}
+	v := r.Read(f, links[link], header[:min(size, int64(len(header)))])
+	if v == packet.Found {
+		f.Src.Packets, f.Src.Bytes = 1, uint64(be(b, 4))
+	}
+	return v
 }
 
 // apart reads a record of an IP header that the exporter took apart:
 //
 //	length 4, protocol 4, source 4 or 16, destination 4 or 16, source port 4, destination port 4, TCP flags 4, TOS or priority 4
-func apart(f *schema.Flow, format uint32, b []byte) verdict {
+func apart(f *schema.Flow, format uint32, b []byte) packet.Verdict {
 	n := 4
 	if format == recordIPv6 {
 		n = 16
 	}
 	if len(b) < 8+2*n+16 {
-		return cut
+		return packet.Cut
 	}
 	f.Src.Addr, _ = netip.AddrFromSlice(b[8 : 8+n])
 	f.Dst.Addr, _ = netip.AddrFromSlice(b[8+n : 8+2*n])
@@ -85,14 +98,18 @@ func apart(f *schema.Flow, format uint32, b []byte) verdict {
 	switch {
 	case schema.HasPorts(f.Proto):
 		f.Src.Port, f.Dst.Port = source, destination
+		if source|destination == 0 { // a later fragment: port 0 is reserved
+			f.Src.Untold |= schema.UntoldPort
+			f.Dst.Untold |= schema.UntoldPort
+		}
 	case f.Proto == schema.ICMP || f.Proto == schema.ICMPv6:
 		f.ICMPType, f.ICMPCode = uint8(destination>>8), uint8(destination)
 	}
 	if f.Proto == schema.TCP {
-		f.Src.TCPFlags = uint16(be(b, 8)) & flagBits
+		f.Src.TCPFlags = uint16(be(b, 8)) & packet.FlagBits
 	}
 	f.TOS = uint8(be(b, 12))
-	return found
+	return packet.Found
 }
 
 // routing is what other records say of the packet.

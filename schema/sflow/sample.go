@@ -1,6 +1,9 @@
 package sflow
 
-import "github.com/scanhound/scanhound/schema"
+import (
+	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/packet"
+)
 
 // The kinds of sample: enterprise 20 bits, format 12 bits. Those below are of enterprise 0.
 const (
@@ -40,10 +43,10 @@ func sample(flows []schema.Flow, base *schema.Flow, kind uint32, b []byte, s *St
 	n := len(flows)
 	flows = append(flows, *base)
 	switch f := &flows[n]; records(f, head(f, b)) {
-	case found:
+	case packet.Found:
 		s.Packets.Flows++
 		return flows
-	case notIP:
+	case packet.NotIP:
 		s.Packets.NotIP++
 	default:
 		s.Packets.Cut++

@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# kafka.sh up|down|status: one Apache Kafka broker (KRaft) on loopback, for tests.
+# kafka.sh up|down|restart|status: one Apache Kafka broker (KRaft) on loopback, for tests.
 #
 # up      starts a broker with an empty log, waits until it answers, and prints its address as the
 #         only line on stdout. A broker that already runs is left alone and its address printed.
 # down    stops the broker and removes its data. Nothing running is fine.
+# restart ends the broker and starts it again on its data: restart true ends it with SIGKILL, and a
+#         number after that is for how many seconds it stays away.
 # status  prints the address of a running broker, or exits 1.
 #
 # KAFKA_PORT=n asks for that port (down: only that broker). Without it, up takes the first pair of
-# free ports from 19092 on, and down stops every broker of this work tree.
+# free ports from 19092 on, and down stops every broker of this work tree. KAFKA_HOST=address has it
+# listen there, for programs in other network namespaces.
 # The jars come from Maven once and stay in .cache/kafka/lib; needs a JRE 17+, and mvn that once.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=$(cd "$here/../.." && pwd)/.cache/kafka
 lib=$cache/lib
+host=${KAFKA_HOST:-127.0.0.1}
 
 say() { echo "kafka: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -31,7 +35,7 @@ running() {
   [[ $args == *"$1/server.properties"* ]]
 }
 
-answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+answers() { (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null; }
 
 # data_dirs: the data folders that up made: the asked port's alone, or all of this work tree's.
 data_dirs() {
@@ -45,7 +49,7 @@ status() {
   local d
   while read -r d; do
     if running "$d" && answers "${d##*/data-}"; then
-      echo "127.0.0.1:${d##*/data-}"
+      echo "$host:${d##*/data-}"
       return
     fi
   done < <(data_dirs)
@@ -82,9 +86,9 @@ settings() {
   cat <<EOF
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:$(($1 + 1))
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$(($1 + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
+controller.quorum.voters=1@$host:$(($1 + 1))
+listeners=PLAINTEXT://$host:$1,CONTROLLER://$host:$(($1 + 1))
+advertised.listeners=PLAINTEXT://$host:$1
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$2/log
@@ -120,11 +124,9 @@ pick_port() {
   die "no free pair of ports between 19092 and 19191: set KAFKA_PORT"
 }
 
-# start PORT DIR: format and start. The broker gets a session of its own, so that neither make nor a
-# Ctrl-C in the terminal takes it down, and none of our descriptors, so that no pipe waits for it.
+# start PORT DIR: format and start.
 start() {
-  local port=$1 dir=$2 detach=nohup
-  if command -v setsid >/dev/null; then detach="setsid nohup"; fi
+  local port=$1 dir=$2
   rm -rf "$dir"
   mkdir -p "$dir"
   settings "$port" "$dir" >"$dir/server.properties"
@@ -132,6 +134,15 @@ start() {
   java -cp "$lib/*" kafka.tools.StorageTool format -t c2NhbmhvdW5kLWthZmthIQ \
     -c "$dir/server.properties" >"$dir/broker.log" 2>&1 </dev/null ||
     { tail -n 30 "$dir/broker.log" >&2; die "formatting $dir went wrong"; }
+  launch "$dir"
+}
+
+# launch DIR: start on the data that is there. The broker gets a session of its own, so that neither
+# make nor a Ctrl-C in the terminal takes it down, and none of our descriptors, so that no pipe waits
+# for it.
+launch() {
+  local dir=$1 detach=nohup
+  if command -v setsid >/dev/null; then detach="setsid nohup"; fi
   # shellcheck disable=SC2086 # detach is words, not a path
   $detach java -Xmx512m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$lib/*" \
     kafka.Kafka "$dir/server.properties" >>"$dir/broker.log" 2>&1 </dev/null 9>&- &
@@ -164,17 +175,35 @@ gone() {
 }
 
 stop() {
+  end "$1" TERM
+  rm -rf "$1"
+}
+
+# end DIR SIGNAL: end the broker, and leave its data.
+end() {
   local pid
   if running "$1"; then
     pid=$(<"$1/pid")
-    kill "$pid" 2>/dev/null || true
+    kill -"$2" "$pid" 2>/dev/null || true
     if ! gone "$1"; then
       say "pid $pid ignores SIGTERM: killing it"
       kill -KILL "$pid" 2>/dev/null || true
       gone "$1" || die "pid $pid is still there"
     fi
   fi
-  rm -rf "$1"
+}
+
+restart() {
+  local d signal=TERM
+  [[ ${1:-} != true ]] || signal=KILL
+  while read -r d; do
+    running "$d" || die "no broker runs on $d"
+    end "$d" "$signal"
+    sleep "${2:-0}"
+    : >"$d/broker.log" # wait_for looks for what a start writes
+    launch "$d"
+    wait_for "${d##*/data-}" "$d"
+  done < <(data_dirs)
 }
 
 up() {
@@ -187,8 +216,8 @@ up() {
   port=$(pick_port)
   start "$port" "$cache/data-$port"
   wait_for "$port" "$cache/data-$port"
-  say "Apache Kafka answers on 127.0.0.1:$port (pid $(<"$cache/data-$port/pid"), log $cache/data-$port/broker.log)"
-  echo "127.0.0.1:$port"
+  say "Apache Kafka answers on $host:$port (pid $(<"$cache/data-$port/pid"), log $cache/data-$port/broker.log)"
+  echo "$host:$port"
 }
 
 down() {
@@ -208,7 +237,7 @@ main() {
     flock -w 300 9 || die "another kafka.sh has held $cache/lock for five minutes"
   fi
   case ${1:-} in
-    up | down | status) "$1" ;;
+    up | down | restart | status) "$@" ;;
     *) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
 }

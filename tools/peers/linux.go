@@ -81,3 +81,12 @@ func goFirst() (back func()) {
 
 // endWithUs lets the kernel kill a child whose parent was killed.
 func endWithUs(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// peakOf is the most memory that a process has had, or the largest of its children.
+func peakOf(p *os.ProcessState) int64 {
+	u, ok := p.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return u.Maxrss << 10
+}

@@ -1,8 +1,9 @@
 // Command peers measures collectors side by side on one machine: our ingest
 // against goflow2 and nfcapd, with the same NetFlow v5, v9 and IPFIX datagrams
 // over loopback. For each it prints the CPU time per record and the highest rate
-// before a hundredth is lost. It judges nothing: the exit status is 0 unless it
-// could not measure.
+// before a hundredth is lost. Then it measures detectors: scanhound replay against
+// DuckDB and nfdump, on the same day of flows. It judges nothing: the exit status
+// is 0 unless it could not measure.
 //
 // It owns every process that it starts and the folder .cache/peers. It belongs to
 // whoever claims that ingest is quick: `make bench-peers`.
@@ -27,6 +28,7 @@ type plan struct {
 	start    float64       // records/s at which the search begins
 	step     time.Duration // at each rate of the search
 	bisect   int           // steps after the doubling
+	flows    int           // of the detectors' day
 	build    bool          // and install what is not here yet
 	profile  bool
 	verbose  bool
@@ -34,18 +36,19 @@ type plan struct {
 
 var full = plan{
 	versions: []version{v5, v9, ipfix}, moderate: 120_000, steady: 3 * time.Second,
-	start: 480_000, step: 1600 * time.Millisecond, bisect: 3, build: true,
+	start: 480_000, step: 1600 * time.Millisecond, bisect: 3, flows: 10_000_000, build: true,
 }
 
 // quick only shows that everything runs: its figures are noise.
 var quick = plan{
 	versions: []version{v9}, moderate: 120_000, steady: 500 * time.Millisecond,
-	start: 480_000, step: 400 * time.Millisecond, bisect: 1,
+	start: 480_000, step: 400 * time.Millisecond, bisect: 1, flows: 300_000,
 }
 
 func main() {
-	short := flag.Bool("quick", false, "a smoke test of 20 s: v9 only, and goflow2 only where it was built before")
+	short := flag.Bool("quick", false, "a smoke test of 30 s: v9 only, and what was built or installed before")
 	profile := flag.Bool("profile", false, "profile ingest at the moderate rate and at half of its highest, and print the 25 hottest functions")
+	detectors := flag.Bool("detectors", false, "the detectors alone")
 	kafka := flag.Bool("kafka", false, "be the Kafka of a run: print the address, and end with standard input")
 	verbose := flag.Bool("v", false, "print what became of every rate")
 	flag.Parse()
@@ -54,6 +57,9 @@ func main() {
 	p := full
 	if *short {
 		p = quick
+	}
+	if *detectors {
+		p.versions = nil
 	}
 	p.profile, p.verbose = *profile, *verbose
 	var err error
@@ -90,10 +96,17 @@ func run(ctx context.Context, p plan) error {
 			rows = append(rows, r)
 		}
 	}
-	h.note("CPU ns/record at %s records/s; a rate holds when at most 1 %% of the records is not done %v after the last", thousands(p.moderate), settle)
+	detectors, err := h.compareDetectors(ctx, p)
+	if err != nil {
+		return fmt.Errorf("measure detectors: %w", err)
+	}
+	if len(rows) > 0 {
+		h.note("CPU ns/record at %s records/s; a rate holds when at most 1 %% of the records is not done %v after the last", thousands(p.moderate), settle)
+	}
 	if !p.build {
 		h.note("measured for half a second each, to show that it works: the figures are noise")
 	}
+	writeFindings(os.Stdout, detectors)
 	writeTable(os.Stdout, rows, h.notes)
 	return nil
 }

@@ -10,7 +10,9 @@ import (
 // a part of theirs, rate as a multiple of theirs.
 func writeTable(w io.Writer, rows []row, notes []string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "version\tcollector\tCPU ns/record\tat its highest rate\trecords/s before 1 % loss\tingest's CPU is\tingest's rate is\t")
+	if len(rows) > 0 {
+		fmt.Fprintln(t, "version\tcollector\tCPU ns/record\tat its highest rate\trecords/s before 1 % loss\tingest's CPU is\tingest's rate is\t")
+	}
 	var ours row
 	for _, r := range rows {
 		cpu, rate := "", ""

@@ -2,14 +2,17 @@ package alerter
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/scanhound/scanhound/cmd/internal/output"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
@@ -21,11 +24,17 @@ type Alerter struct {
 	log      *slog.Logger
 	consumer *stream.Consumer
 	nats     *stream.NATS
+	outputs  *output.Set
 	kafka    *service.Probe
+	stored   *service.Probe
+	service  *service.Service
 
 	mu         sync.Mutex
 	publishers map[int32]*stream.Publisher // by partition, kept when it goes
 	read, bad  uint64
+	skipped    uint64
+
+	last atomic.Int64 // ms, when NATS had the last alert; 0: none yet
 }
 
 // New begins to connect to NATS and registers metrics and checks with s.
@@ -33,7 +42,7 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 	if _, err := cfg.Kafka.Options(); err != nil {
 		return nil, s.MisconfiguredIn("kafka-", err)
 	}
-	a := &Alerter{cfg: cfg, log: s.Log, publishers: map[int32]*stream.Publisher{}}
+	a := &Alerter{cfg: cfg, log: s.Log, service: s, publishers: map[int32]*stream.Publisher{}}
 	consume := cfg.Consumer
 	consume.Topic, consume.Group = cfg.AlertsTopic, cfg.Group
 	var err error
@@ -43,8 +52,14 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 	if a.nats, err = stream.DialNATS(cfg.NATS, s.Log); err != nil {
 		return nil, s.MisconfiguredIn("nats-", err)
 	}
+	from := output.Source{Kafka: cfg.Kafka, Topic: cfg.AlertsTopic, Group: cfg.Group, Site: cfg.Site, Consumer: cfg.Consumer}
+	if a.outputs, err = output.New(cfg.Outputs, from, s); err != nil {
+		return nil, err
+	}
 	a.kafka = s.Probe("kafka", a.consumer.Ready)
 	s.Ready("nats", a.nats.Connected)
+	a.stored = s.Probe("nats stream", a.takes)
+	s.Note("partitions", a.consumer.Spare)
 	a.register(s)
 	return a, nil
 }
@@ -53,17 +68,82 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 func (a *Alerter) Run(ctx context.Context) error {
 	defer a.nats.Close()
 	watch, stop := context.WithCancel(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	var g errgroup.Group
 	g.Go(func() error { return a.kafka.Run(watch) })
-	err := a.nats.EnsureStream(ctx)
+	g.Go(func() error { return a.stored.Run(watch) })
+	g.Go(func() error {
+		err := a.giveUp(watch)
+		if err != nil {
+			end(err)
+		}
+		return err
+	})
+	// NATS that is away holds up no other output.
+	g.Go(func() error {
+		err := a.cfg.Kafka.Await(ctx, a.log)
+		if err == nil {
+			err = a.outputs.Run(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		end(err)
+		return err
+	})
+	err := a.service.Start(ctx, a.connect)
 	if err == nil {
 		err = a.consumer.Run(ctx)
 	}
+	end(nil)
 	stop()
-	return errors.Join(err, g.Wait())
+	if gaveUp := g.Wait(); gaveUp != nil {
+		return gaveUp // err follows from it
+	}
+	return err
 }
 
-func (a *Alerter) open(_ context.Context, at stream.Assignment) (stream.Worker, time.Time, error) {
+// giveUp returns an error when NATS has not been reached for as long as the settings
+// allow, or nil when ctx ends.
+func (a *Alerter) giveUp(ctx context.Context) error {
+	limit := a.cfg.NATS.GiveUpAfter
+	if limit == 0 {
+		return nil
+	}
+	look := time.NewTicker(max(limit/20, time.Millisecond))
+	defer look.Stop()
+	for reached := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+		}
+		err := a.nats.Connected()
+		switch {
+		case err == nil:
+			reached = time.Now()
+		case time.Since(reached) >= limit:
+			return service.Unreachable(fmt.Errorf("not within %v, the nats-give-up-after: %w", limit, err))
+		}
+	}
+}
+
+// takes says why NATS would not store an alert.
+func (a *Alerter) takes(ctx context.Context) error {
+	h := schema.AlertHeader{Kind: schema.Vertical, Severity: schema.Low}
+	return a.nats.Takes(ctx, h.Subject(a.cfg.Site))
+}
+
+// connect waits for NATS and Kafka.
+func (a *Alerter) connect(ctx context.Context) error {
+	if err := a.nats.EnsureStream(ctx); err != nil {
+		return err
+	}
+	return a.cfg.Kafka.Await(ctx, a.log)
+}
+
+func (a *Alerter) open(_ context.Context, at stream.Assignment) (stream.Worker, stream.From, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.publishers[at.Partition]
@@ -71,7 +151,7 @@ func (a *Alerter) open(_ context.Context, at stream.Assignment) (stream.Worker, 
 		p = a.nats.Publisher(a.cfg.Site)
 		a.publishers[at.Partition] = p
 	}
-	return &worker{a, p}, time.Time{}, nil
+	return &worker{a, p}, stream.From{}, nil
 }
 
 // worker publishes one partition.
@@ -80,13 +160,23 @@ type worker struct {
 	publisher *stream.Publisher
 }
 
-// Process returns when NATS has acknowledged every alert of records. What is no
-// alert is left out and counted.
+// Process returns when NATS has acknowledged every alert of records. They are passed
+// on as they came, so that an alerter older than the detector takes nothing away. What
+// is no alert is left out and counted.
 func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, error) {
-	alerts := make([]*schema.Alert, 0, len(records))
-	var bad uint64
+	alerts := make([]stream.RawAlert, 0, len(records))
+	var bad, skipped uint64
 	for _, r := range records {
-		a, err := schema.ParseAlert(r.Value)
+		if w.a.cfg.Skip.Has(r) {
+			skipped++
+			w.a.log.Warn("a record is left out: skip-alert-offsets says so", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
+			continue
+		}
+		var a stream.RawAlert
+		var err error
+		if err := w.a.cfg.Skip.Read(r, "skip-alert-offsets", w.a.log, func() { a, err = stream.ReadAlert(r.Value) }); err != nil {
+			return 0, err
+		}
 		if err != nil {
 			bad++
 			w.a.log.Warn("a record is left out: it is no alert", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
@@ -97,21 +187,26 @@ func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, err
 	w.a.mu.Lock()
 	w.a.read += uint64(len(records))
 	w.a.bad += bad
+	w.a.skipped += skipped
 	w.a.mu.Unlock()
 	if err := w.publisher.Publish(ctx, alerts); err != nil {
 		return 0, err
+	}
+	if len(alerts) > 0 {
+		w.a.last.Store(time.Now().UnixMilli())
 	}
 	return records[len(records)-1].Offset + 1, nil
 }
 
 // Close has nothing to let go of: the connection is shared.
-func (w *worker) Close(stream.Reason) {}
+func (w *worker) Close(context.Context, stream.Reason) {}
 
-// Stats adds up: Records = Bad + Published + Refused, but for those on their way
+// Stats adds up: Records = Bad + Skipped + Published + Refused, but for those on their way
 // and those that were cut off and read again.
 type Stats struct {
 	Records uint64
 	Bad     uint64 // that are no alert
+	Skipped uint64 // that skip-alert-offsets leaves out
 	stream.PublisherStats
 	Consumer stream.ConsumerStats
 }
@@ -120,7 +215,7 @@ type Stats struct {
 func (a *Alerter) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Stats{Records: a.read, Bad: a.bad, Consumer: a.consumer.Stats()}
+	s := Stats{Records: a.read, Bad: a.bad, Skipped: a.skipped, Consumer: a.consumer.Stats()}
 	for _, p := range a.publishers {
 		one := p.Stats()
 		s.Published += one.Published
@@ -140,6 +235,22 @@ func (a *Alerter) register(s *service.Service) {
 			yield("duplicate", st.Duplicates)
 			yield("refused", st.Refused)
 			yield("no_alert", st.Bad)
+			yield("skipped", st.Skipped)
 		})
+	s.Counters("rebalances_total", "Times that the group gave this member partitions, took some back, and gave some away without waiting for it, since it heard nothing of it.", "what",
+		func(yield func(string, uint64)) {
+			st := a.consumer.Stats()
+			yield("assigned", st.Assigned)
+			yield("revoked", st.Revoked)
+			yield("lost", st.Lost)
+		})
+	s.Gauges("lag_records", "Records that wait, by partition.", "partition",
+		func(yield func(string, float64)) {
+			for _, p := range a.consumer.Stats().Partitions {
+				yield(strconv.Itoa(int(p.Partition)), float64(p.Lag))
+			}
+		})
+	s.Gauge("last_alert_timestamp_seconds", "When NATS acknowledged the last alert revision, in seconds since 1970; 0 before the first since the start.",
+		func() float64 { return float64(a.last.Load()) / 1000 })
 	s.Counter("retries_total", "Alert revisions sent to NATS again.", func() uint64 { return a.Stats().Retries })
 }

@@ -3,6 +3,7 @@ package alerter
 import (
 	"fmt"
 
+	"github.com/scanhound/scanhound/cmd/internal/output"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
@@ -13,16 +14,10 @@ type Config struct {
 	AlertsTopic string                `default:"scanhound.alerts.v1" group:"Kafka:" help:"Topic that alerts are read from."`
 	Group       string                `name:"alerter-group" default:"scanhound-alerter.v1" group:"Kafka:" help:"Consumer group in which alerters share the partitions."`
 	Consumer    stream.ConsumerConfig `embed:"" prefix:"consumer-" group:"Kafka:"`
+	Skip        stream.Skip           `name:"skip-alert-offsets" group:"Kafka:" placeholder:"PARTITION:OFFSET" help:"Records of alerts-topic that are left out, such as 3:12345 or 3:12345-12350: one that makes the program panic stops it, and its last line says what to give here."`
 	NATS        stream.NATSConfig     `embed:"" prefix:"nats-" group:"NATS:"`
+	Outputs     output.Config         `embed:""`
 	Site        string                `group:"NATS:" help:"Last token of the subjects, alerts.scan.KIND.SEVERITY.SITE; without it default."`
-}
-
-// DefaultConfig is what the tags say, for callers that have no command line.
-func DefaultConfig() Config {
-	return Config{
-		Kafka: stream.DefaultKafkaConfig(), AlertsTopic: schema.AlertsTopic, Group: schema.AlerterGroup,
-		Consumer: stream.DefaultConsumerConfig("", ""), NATS: stream.DefaultNATSConfig(),
-	}
 }
 
 // Validate says what is wrong and what to write instead.

@@ -3,8 +3,8 @@ package detector
 import (
 	"net/netip"
 	"slices"
-	"time"
 
+	"github.com/scanhound/scanhound/cmd/internal/explain"
 	"github.com/scanhound/scanhound/schema"
 )
 
@@ -15,35 +15,15 @@ const maxClosed = 1000
 // closedAlerts are the alerts of a partition that closed last. An alert's last
 // revision says everything; of it is kept what explains it.
 type closedAlerts struct {
-	ring []closedAlert
+	ring []explain.Alert
 	next int // the oldest, once there are maxClosed
-}
-
-type closedAlert struct {
-	id       string
-	revision uint32
-	source   netip.Addr
-	net      bool // the source is all of an IPv6 /64
-	kind     schema.Kind
-	verdict  schema.Verdict
-	reason   string
-	pairs    schema.Count
-	first    time.Time
-	last     time.Time
-}
-
-func closedAlertOf(a *schema.Alert) closedAlert {
-	return closedAlert{
-		id: a.ID, revision: a.Revision, source: a.Source, net: a.Prefix != 0, kind: a.Kind,
-		verdict: a.Verdict, reason: a.Reason, pairs: a.Pairs, first: a.FirstSeen, last: a.LastSeen,
-	}
 }
 
 // add keeps one that has closed. One that closed again, since its scanner got in,
 // takes its own place.
 func (c *closedAlerts) add(a *schema.Alert) {
-	one := closedAlertOf(a)
-	if at := slices.IndexFunc(c.ring, func(o closedAlert) bool { return o.id == one.id }); at >= 0 {
+	one := explain.AlertOf(a)
+	if at := slices.IndexFunc(c.ring, func(o explain.Alert) bool { return o.ID == one.ID }); at >= 0 {
 		c.ring[at] = one
 		return
 	}
@@ -55,10 +35,10 @@ func (c *closedAlerts) add(a *schema.Alert) {
 	c.next = (c.next + 1) % maxClosed
 }
 
-// find returns a copy of the alert, or nil.
-func (c *closedAlerts) find(id string) *closedAlert {
+// find returns a copy of the alert that is asked about, or nil.
+func (c *closedAlerts) find(q explain.Subject) *explain.Alert {
 	for _, one := range c.ring {
-		if one.id == id {
+		if q.Is(one.ID) {
 			return &one
 		}
 	}
@@ -66,10 +46,10 @@ func (c *closedAlerts) find(id string) *closedAlert {
 }
 
 // of returns the closed alerts of a source, those that closed last first.
-func (c *closedAlerts) of(source netip.Addr, net bool) (found []closedAlert) {
+func (c *closedAlerts) of(source netip.Addr, net bool) (found []explain.Alert) {
 	for i := range c.ring {
 		one := &c.ring[(c.next+len(c.ring)-1-i)%len(c.ring)]
-		if one.source == source && one.net == net {
+		if one.Source == source && one.Net == net {
 			found = append(found, *one)
 		}
 	}

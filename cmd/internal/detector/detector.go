@@ -3,36 +3,55 @@ package detector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
-	"github.com/scanhound/scanhound/cmd/internal/profile"
 	"github.com/scanhound/scanhound/cmd/internal/reload"
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/cmd/internal/service"
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
 
 // Detector is the program.
+//
+// wide: each field is something else that runs beside the others.
 type Detector struct {
 	cfg        Config
 	log        *slog.Logger
 	book       *place.Book
 	files      *reload.Files
-	rules      *profile.Choice
+	rules      *rules.Choice
 	exceptions atomic.Pointer[[]detect.Exception]
 	consumer   *stream.Consumer
 	alerts     atomic.Pointer[stream.AlertProducer]
-	kafka      *service.Probe
+	store      atomic.Pointer[stream.StateStore]
+	watch      lookout
+	service    *service.Service
+	observe    func(*detect.Detector, []schema.Flow, int64) []schema.Alert // its Observe
 
 	mu      sync.Mutex
-	workers map[int32]*worker // by partition
-	gone    counts            // of the workers that were closed
+	workers map[*worker]struct{} // those of the partitions held
+	gone    counts               // of the workers that were closed
+	states  stateCounts
+	budget  *budget
+	frugal  frugal
+}
+
+// lookout is what the program looks at beside its work.
+type lookout struct {
+	kafka   *service.Probe
+	refusal stream.Trouble // of Kafka, at the start
+	peers   peers
+	delays  delays
 }
 
 // New checks the settings and registers metrics and checks with s.
@@ -43,7 +62,7 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 	if _, err := cfg.Kafka.Options(); err != nil {
 		return nil, s.MisconfiguredIn("kafka-", err)
 	}
-	d := &Detector{cfg: cfg, log: s.Log, workers: map[int32]*worker{}}
+	d := &Detector{cfg: cfg, log: s.Log, service: s, observe: (*detect.Detector).Observe, workers: map[*worker]struct{}{}}
 	var err error
 	if d.book, err = place.Open(cfg.Place, s.Log); err != nil {
 		return nil, s.MisconfiguredIn("", err)
@@ -52,12 +71,17 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 		return nil, s.MisconfiguredIn("", err)
 	}
 	consume := cfg.Consumer
-	consume.Topic, consume.Group = cfg.FlowsTopic, cfg.Group
+	consume.Topic, consume.Group, consume.Says = cfg.FlowsTopic, cfg.Group, d.says
 	if d.consumer, err = stream.NewConsumer(cfg.Kafka, consume, d.open, s.Log); err != nil {
 		return nil, err
 	}
-	d.kafka = s.Probe("kafka", d.consumer.Ready)
-	s.Ready("replay", d.replayed)
+	d.budget = newBudget(cfg.Detect.Memory, s.Log)
+	d.advise()
+	d.watch.kafka = s.Probe("kafka", d.usable)
+	s.Note("partitions", d.consumer.Spare)
+	s.Note("settings", d.watch.peers.note)
+	s.Note("checkpoints", d.unwritten)
+	s.Ready("state", d.restoring)
 	d.register(s)
 	return d, nil
 }
@@ -66,14 +90,14 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 func (d *Detector) readFiles(s *service.Service) error {
 	d.files = reload.New(s.Log)
 	d.exceptions.Store(new([]detect.Exception))
-	d.rules = profile.New(d.cfg.Profile, d.cfg.Detect.Rules, s.Given)
-	if d.cfg.Profile.Rules == "" {
+	d.rules = rules.New(d.cfg.Choice, d.cfg.Detect.Rules, s.Given)
+	if d.cfg.Choice.Rules == "" {
 		if err := d.rules.Take(nil); err != nil {
 			return err
 		}
 	}
 	if err := errors.Join(
-		d.files.Add("rules", d.cfg.Profile.Rules, d.rules.Take),
+		d.files.Add("rules", d.cfg.Choice.Rules, d.rules.Take),
 		d.files.Add("exceptions", d.cfg.Exceptions, d.takeExceptions),
 	); err != nil {
 		return err
@@ -84,8 +108,18 @@ func (d *Detector) readFiles(s *service.Service) error {
 	return nil
 }
 
+// advise logs what is allowed and seldom meant.
+func (d *Detector) advise() {
+	if len(d.cfg.Detect.Internal) == 0 && len(d.book.Internal()) == 0 {
+		d.log.Warn("no network is said to be ours: every source is judged as one from outside, by higher thresholds and lower severities; give --internal, or --networks")
+	}
+	for _, rule := range d.rules.InForce().Rules.Falling() {
+		d.log.Warn("the thresholds of a rule fall with the time over which they count, so that the longer ones open first", "rule", rule)
+	}
+}
+
 func (d *Detector) takeExceptions(text []byte) error {
-	list, err := ReadExceptions(text)
+	list, err := rules.ReadExceptions(text)
 	if err == nil {
 		d.exceptions.Store(&list)
 	}
@@ -96,73 +130,133 @@ func (d *Detector) takeExceptions(text []byte) error {
 func (d *Detector) Run(ctx context.Context) error {
 	watch, stop := context.WithCancel(ctx)
 	var g errgroup.Group
-	g.Go(func() error { return d.kafka.Run(watch) })
+	g.Go(func() error { return d.watch.kafka.Run(watch) })
 	g.Go(func() error { return d.book.Run(watch) })
 	g.Go(func() error { return d.files.Run(watch) })
+	g.Go(func() error { return d.comparePeers(watch) })
+	g.Go(func() error { return d.tellProgress(watch) })
+	g.Go(func() error { return d.frugal.run(watch, func() uint64 { return d.Stats().Detect.Bytes }) })
 	err := d.run(ctx)
 	stop()
 	return errors.Join(err, g.Wait())
 }
 
 func (d *Detector) run(ctx context.Context) error {
-	if err := stream.PrepareTopic(ctx, d.cfg.Kafka, d.cfg.Alerts.Topic, d.cfg.Topic, d.log); err != nil {
+	if err := d.service.Start(ctx, func(ctx context.Context) error {
+		return stream.Insist(ctx, &d.watch.refusal, d.log, d.connect)
+	}); err != nil {
+		return err
+	}
+	defer d.alerts.Load().Close()
+	defer d.store.Load().Close()
+	return d.consumer.Run(ctx)
+}
+
+// usable says why Kafka cannot be used.
+func (d *Detector) usable(ctx context.Context) error {
+	if err := d.watch.refusal.Now(); err != nil {
+		return err
+	}
+	if p := d.alerts.Load(); p != nil && p.Trouble.Now() != nil {
+		return p.Trouble.Now()
+	}
+	return d.consumer.Ready(ctx)
+}
+
+// unwritten says why the state is not kept; alerts come all the same.
+func (d *Detector) unwritten() string {
+	if store := d.store.Load(); store != nil {
+		if err := store.Trouble(); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+// connect waits for Kafka and makes the topics of alerts and of the state.
+func (d *Detector) connect(ctx context.Context) error {
+	g, each := errgroup.WithContext(ctx) // at once: Kafka takes a while to make one
+	g.Go(func() error {
+		return stream.PrepareTopic(each, d.cfg.Kafka, d.cfg.Alerts.Topic, d.cfg.alertsTopic(), d.log)
+	})
+	g.Go(func() error {
+		return stream.PrepareState(each, d.cfg.Kafka, d.cfg.StateTopic, d.cfg.FlowsTopic, d.cfg.Topics, d.log)
+	})
+	g.Go(func() error {
+		return stream.CheckFlows(each, d.cfg.Kafka, d.cfg.FlowsTopic, d.cfg.flowsNeed(), d.log)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	store, err := stream.OpenStateStore(d.cfg.Kafka, d.cfg.StateTopic, d.cfg.Group, d.log)
+	if err != nil {
 		return err
 	}
 	p, err := stream.OpenAlertProducer(ctx, d.cfg.Kafka, d.cfg.Alerts, d.log)
 	if err != nil {
+		store.Close()
 		return err
 	}
-	defer p.Close()
 	d.alerts.Store(p)
-	return d.consumer.Run(ctx)
+	d.store.Store(store)
+	return nil
 }
 
-// lookback is how much more than the window is read again: flows are stamped
-// with their arrival, and an exporter tells of a flow when it has ended.
-const lookback = time.Hour
-
-// open makes the worker of a partition. Its state is rebuilt from the flows of
-// the window before what was last committed.
-func (d *Detector) open(_ context.Context, a stream.Assignment) (stream.Worker, time.Time, error) {
-	cfg, rules := d.cfg.Detect, d.rules.InForce()
-	cfg.Rules = rules.Rules
-	state, err := detect.New(cfg)
+// open makes the worker of a partition.
+func (d *Detector) open(ctx context.Context, a stream.Assignment) (stream.Worker, stream.From, error) {
+	w, err := d.worker(a)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, stream.From{}, err
 	}
-	w := &worker{d: d, at: a, state: state, rules: rules}
-	d.mu.Lock()
-	d.workers[a.Partition] = w
-	d.mu.Unlock()
-	from := time.Time{}
-	if a.Committed > a.Earliest && !a.LastStamp.IsZero() {
-		from = a.LastStamp.Add(-d.cfg.Detect.Window - lookback)
-		d.log.Info("reading the window's flows again", "partition", a.Partition, "from", from, "committed", a.Committed)
+	from, err := w.look(ctx)
+	if err != nil {
+		d.forget(w)
+		return nil, stream.From{}, err
 	}
 	return w, from, nil
 }
 
-// replayed says why alerts would come late: state is still being rebuilt.
-func (d *Detector) replayed() error {
-	var left int64
-	for _, p := range d.consumer.Stats().Partitions {
-		left += p.Replay
+// worker is one that knows nothing yet.
+func (d *Detector) worker(a stream.Assignment) (*worker, error) {
+	cfg, rules := d.cfg.Detect, d.rules.InForce()
+	cfg.Rules = rules.Rules
+	state, err := detect.New(cfg)
+	if err != nil {
+		return nil, err
 	}
-	if left > 0 {
-		return errReplay
-	}
-	return nil
+	w := &worker{d: d, at: a, state: state, rules: rules, next: -1, kept: newCheckpoints(time.Now())}
+	d.mu.Lock()
+	d.workers[w] = struct{}{}
+	d.budget.divide(len(d.workers))
+	d.mu.Unlock()
+	w.state.SetMemory(d.budget.share())
+	return w, nil
 }
 
-var errReplay = errors.New("reading the window's flows again to rebuild state")
+// digest is what detectors of one group should have in common. Which rules are in force
+// may change while they run.
+func (d *Detector) digest() uint64 {
+	c := &d.cfg.Detect
+	return xxh3.HashString(fmt.Sprintf("%v %v %+v", c.Window, c.Internal, d.rules.InForce().Rules))
+}
 
+// restoring says why alerts come late: state is still being restored.
+func (d *Detector) restoring() error {
+	var all []error
+	for _, w := range d.held() {
+		all = append(all, w.restoring())
+	}
+	return errors.Join(all...)
+}
+
+// forget moves what w has counted to what is gone, in one step: no sum falls.
 func (d *Detector) forget(w *worker) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.workers[w.at.Partition] == w {
-		delete(d.workers, w.at.Partition)
-	}
+	delete(d.workers, w)
+	d.budget.divide(len(d.workers))
+	d.budget.giveBack()
 	c := w.counts()
-	c.state.Sources = 0 // those are held no more
+	c.state.Sources, c.state.Bytes = 0, 0 // those are held no more
 	d.gone.add(&c)
 }

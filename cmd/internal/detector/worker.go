@@ -5,10 +5,12 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/scanhound/scanhound/cmd/internal/profile"
+	"github.com/scanhound/scanhound/cmd/internal/explain"
+	"github.com/scanhound/scanhound/cmd/internal/rules"
 	"github.com/scanhound/scanhound/detect"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
@@ -23,45 +25,85 @@ type worker struct {
 	mu         sync.Mutex
 	state      *detect.Detector
 	flows      []schema.Flow
-	say        []schema.Alert // of this batch
+	told       // of this batch
 	own        recordCounts
 	closed     closedAlerts
-	rules      *profile.InForce    // that state judges by
+	rules      *rules.InForce      // that state judges by
 	edition    uint64              // of the networks file that state knows
 	exceptions *[]detect.Exception // that state knows
+
+	next    int64 // the flows below are in the state; -1: not known yet
+	unsaid  bool  // and some above, whose alerts may not be in Kafka
+	restore restoration
+	kept    *checkpoints
+	raw     []byte // a slice, for as long as it is at hand
+}
+
+// told is what there is to tell, and of these alerts what opened them.
+type told struct {
+	say    []schema.Alert
+	opened []opened
 }
 
 // Process counts the flows of records and returns when their alerts are in Kafka.
 func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, error) {
-	w.count(records)
-	if err := w.d.alerts.Load().Produce(ctx, w.say); err != nil {
+	if err := w.count(records); err != nil {
 		return 0, err
 	}
-	return records[len(records)-1].Offset + 1, nil
+	if err := w.d.alerts.Load().Produce(ctx, w.at.Partition, w.say); err != nil {
+		return 0, err
+	}
+	w.d.watch.delays.took(time.Now(), len(w.say), w.opened)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next, w.unsaid = records[len(records)-1].Offset+1, false
+	w.arrive(w.next)
+	w.checkRestored()
+	return w.next, nil
 }
 
 // count counts the flows of records; say is what there is to tell of them.
-func (w *worker) count(records []*kgo.Record) {
+func (w *worker) count(records []*kgo.Record) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.say = w.say[:0]
+	w.say, w.opened, w.unsaid = w.say[:0], w.opened[:0], true
+	w.begins(records[0])
 	w.learnFiles()
+	w.state.SetMemory(w.d.budget.share())
 	for _, r := range records {
-		w.read(r)
-		alerts := w.state.Observe(w.flows, r.Offset)
-		for i := range alerts {
-			if alerts[i].State == schema.Close {
-				w.closed.add(&alerts[i])
-			}
-		}
-		if r.Offset < w.at.Committed {
-			w.own.Silent += uint64(len(alerts)) // said before, by whoever committed
+		w.arrive(r.Offset)
+		if w.d.cfg.Skip.Has(r) {
+			w.own.Records++
+			w.own.Skipped++
+			w.d.log.Warn("a record is left out: skip-offsets says so", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
 			continue
 		}
-		for i := range alerts {
-			w.place(&alerts[i])
+		if err := w.d.cfg.Skip.Read(r, "skip-offsets", w.d.log, func() { w.countOne(r) }); err != nil {
+			return err
 		}
-		w.say = append(w.say, alerts...)
+	}
+	return nil
+}
+
+// countOne counts the flows of one record.
+func (w *worker) countOne(r *kgo.Record) {
+	w.read(r)
+	alerts := w.d.observe(w.state, w.flows, r.Offset)
+	for i := range alerts {
+		if alerts[i].State == schema.Close {
+			w.closed.add(&alerts[i])
+		}
+	}
+	for i := range alerts {
+		a := &alerts[i]
+		if w.wasSaid(a, r.Offset) {
+			w.own.Silent++
+			continue
+		}
+		a.Origin.Topic, a.Origin.Partition = w.at.Topic, w.at.Partition
+		w.d.book.Locate(a)
+		w.note(a, r.Timestamp)
+		w.say = append(w.say, *a)
 	}
 }
 
@@ -84,29 +126,17 @@ func (w *worker) learnFiles() {
 	}
 }
 
-// place says where an alert's flows stand and where its source is.
-func (w *worker) place(a *schema.Alert) {
-	a.Origin.Topic, a.Origin.Partition = w.at.Topic, w.at.Partition
-	if w.d.book.Located() {
-		where := w.d.book.Look(a.Source)
-		a.Country, a.AS = where.Country.String(), where.AS
-	}
-	a.Site = w.d.book.Site(a.Source)
-	for i := 0; a.Site == "" && i < len(a.Targets); i++ {
-		a.Site = w.d.book.Site(a.Targets[i])
-	}
-}
-
 // read decodes what r holds. A flow that is none is skipped; behind a length
 // that cannot be, the rest of the record is lost.
 func (w *worker) read(r *kgo.Record) {
 	w.own.Records++
 	w.flows = w.flows[:0]
 	for b := r.Value; len(b) > 0; {
-		w.flows = append(w.flows, schema.Flow{})
-		n, err := schema.ReadFlow(b, &w.flows[len(w.flows)-1])
+		at := len(w.flows)
+		w.flows = slices.Grow(w.flows, 1)[:at+1] // with what it held last, which is written over
+		n, err := schema.ReadFlow(b, &w.flows[at])
 		if err != nil {
-			w.flows = w.flows[:len(w.flows)-1]
+			w.flows = w.flows[:at]
 			what := "a flow is left out: it is none"
 			if w.own.BadFlows++; errors.Is(err, schema.ErrFrame) {
 				w.own.BadRecords++
@@ -118,8 +148,14 @@ func (w *worker) read(r *kgo.Record) {
 	}
 }
 
-// Close gives the state up: the next owner builds its own.
-func (w *worker) Close(stream.Reason) { w.d.forget(w) }
+// Close writes what the next owner needs, unless that may have begun already, and gives
+// the state up.
+func (w *worker) Close(ctx context.Context, reason stream.Reason) {
+	if reason != stream.Lost {
+		w.save(ctx)
+	}
+	w.d.forget(w)
+}
 
 func (w *worker) counts() counts {
 	w.mu.Lock()
@@ -128,24 +164,24 @@ func (w *worker) counts() counts {
 }
 
 // explain returns what is held of what is asked about, and the alerts of it that closed.
-func (w *worker) explain(q Subject) (x explained, ok bool) {
+func (w *worker) explain(q explain.Subject) (x explain.Answer, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	x.spans = w.state.Horizons()
+	x.Spans = w.state.Horizons()
 	if q.Alert == "" {
 		x.Explanation, ok = q.Ask(w.state)
 	} else if x.Explanation, ok = w.state.ExplainAlert(q.Alert); !ok {
-		if x.asked = w.closed.find(q.Alert); x.asked == nil {
+		if x.Asked = w.closed.find(q); x.Asked == nil {
 			return x, false
 		}
-		q = Subject{Source: x.asked.source, Net: x.asked.net}
+		q = explain.Subject{Source: x.Asked.Source, Net: x.Asked.Net}
 		x.Explanation, ok = q.Ask(w.state)
 	}
 	if !ok { // the window has nothing of it any more
 		x.Source, x.Net = q.Source, q.Net
 	}
-	x.held, x.closed = ok, w.closed.of(x.Source, x.Net)
-	return x, ok || len(x.closed) > 0
+	x.Held, x.Closed = ok, w.closed.of(x.Source, x.Net)
+	return x, ok || len(x.Closed) > 0
 }
 
 // hidden returns what each exception of the list hid, nothing if state does not know it yet.

@@ -15,11 +15,8 @@ import (
 
 // AlertsConfig says where ingest learns who scans.
 type AlertsConfig struct {
-	Topic string `default:"scanhound.alerts.v1" help:"Topic of alerts, in which ingest reads which sources have one, open or closed within 48 hours: a session that somebody opens to such a source is also copied to that source's partition, where its detector sees a target call back. Empty: no copies are made."`
+	Topic string `default:"scanhound.alerts.v1" help:"Topic of alerts, in which ingest reads which sources have one, open or closed within 48 hours: a session that somebody opens to such a source is also copied to that source's partition, where its detector sees a target connect back. Empty: no copies are made."`
 }
-
-// DefaultAlertsConfig is what the tags above say, for callers that have no command line.
-func DefaultAlertsConfig() AlertsConfig { return AlertsConfig{Topic: schema.AlertsTopic} }
 
 // alerted is who has an alert, open or closed lately, as far as this ingest knows. What it does not
 // know yet, or never learns, costs copies: ingest itself does not wait for it.

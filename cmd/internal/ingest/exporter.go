@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -14,15 +15,11 @@ type ExporterConfig struct {
 	Allow        []netip.Prefix    `help:"Networks of the exporters that may send; the datagrams of others are counted and left out. Empty: everybody."`
 	Names        map[string]string `placeholder:"ADDRESS=NAME" help:"Names of exporters, for metrics and pages; those without one are counted together as unnamed."`
 	Rate         int               `default:"0" help:"Datagrams that one exporter may send in a second; those beyond are counted and left out. 0: as many as it likes."`
-	Max          int               `default:"10000" help:"Exporters that each worker keeps account of; those beyond are counted together."`
 	Ahead        time.Duration     `default:"5m" help:"How far a flow may lie ahead of its arrival before its exporter's clock is wrong."`
 	Behind       time.Duration     `default:"24h" help:"How far a flow may lie behind its arrival before its exporter's clock is wrong."`
 	CorrectClock bool              `help:"Move the flows of a wrong clock to their arrival. Else they are counted here and left to the detector, which leaves out what lies ahead or before its window."`
-}
 
-// DefaultExporterConfig is what the tags above say, for callers that have no command line.
-func DefaultExporterConfig() ExporterConfig {
-	return ExporterConfig{Max: 10_000, Ahead: 5 * time.Minute, Behind: 24 * time.Hour}
+	Max int `kong:"-"` // exporters that each worker keeps account of; 0: maxExporters
 }
 
 // Validate says what is wrong and what to write instead.
@@ -35,8 +32,6 @@ func (c *ExporterConfig) Validate() error {
 	switch {
 	case c.Rate < 0:
 		return fmt.Errorf("rate %d: give a number of datagrams a second, or 0 for no limit", c.Rate)
-	case c.Max < 1:
-		return fmt.Errorf("max %d: give 1 or more", c.Max)
 	case c.Ahead <= 0 || c.Behind <= 0:
 		return fmt.Errorf("ahead %v, behind %v: give positive durations", c.Ahead, c.Behind)
 	}
@@ -59,19 +54,26 @@ type Exporter struct {
 	Skew      time.Duration // arrival minus export, of its last datagram that says when it was sent
 	Wrong     uint64        // flows whose time cannot be
 	Corrected uint64        // of these, moved to their arrival
+	Templates TemplateAccount
 
 	tokens float64
 	filled schema.Time
 
-	sequences map[sequenceKey]*netflow.Sequence
+	sequences map[sequenceKey]*sequence
 }
 
 // sequenceKey is what has a sequence of its own: an exporter's line card, say.
 type sequenceKey struct {
-	port    uint16     // where exporters are told apart by it
+	port    uint16     // from which it announces templates
 	agent   netip.Addr // of sFlow: several may share an address
 	version uint16
 	domain  uint32
+}
+
+// sequence is one that is followed.
+type sequence struct {
+	netflow.Sequence
+	heard schema.Time
 }
 
 // maxSequences bounds the domains of one exporter that are followed; a chassis
@@ -79,7 +81,7 @@ type sequenceKey struct {
 const maxSequences = 256
 
 // follow accounts for what the header of a datagram says.
-func (e *Exporter) follow(h netflow.Header, received schema.Time, port uint16) {
+func (e *Exporter) follow(h netflow.Header, received schema.Time) {
 	if h.Version == 0 {
 		return
 	}
@@ -89,23 +91,37 @@ func (e *Exporter) follow(h netflow.Header, received schema.Time, port uint16) {
 	if !e.Addr.IsValid() {
 		return // one of those beyond the maximum: their numbers do not go together
 	}
-	k := sequenceKey{port, h.Agent, h.Version, h.Domain}
+	k := sequenceKey{h.Port, h.Agent, h.Version, h.Domain}
 	s := e.sequences[k]
 	if s == nil {
 		if len(e.sequences) >= maxSequences {
-			return
+			e.forget()
 		}
 		if e.sequences == nil {
-			e.sequences = map[sequenceKey]*netflow.Sequence{}
+			e.sequences = map[sequenceKey]*sequence{}
 		}
-		s = new(netflow.Sequence)
+		s = new(sequence)
 		e.sequences[k] = s
 	}
+	s.heard = received
 	lost, found, reset := s.Advance(h)
 	e.Lost += lost - found
 	if reset {
 		e.Resets++
 	}
+}
+
+// forget gives up the sequence that was heard of longest ago: exporters that start again from another port
+// leave one behind.
+func (e *Exporter) forget() {
+	var oldest sequenceKey
+	at := schema.Time(math.MaxInt64)
+	for k, s := range e.sequences {
+		if s.heard < at {
+			oldest, at = k, s.heard
+		}
+	}
+	delete(e.sequences, oldest)
 }
 
 // allow is a token bucket of one second: it says whether one more datagram may come now.
@@ -144,53 +160,4 @@ func (e *Exporter) check(flows []schema.Flow, c *ExporterConfig) {
 			e.Corrected++
 		}
 	}
-}
-
-// exporters are the accounts of one worker.
-type exporters struct {
-	cfg     *ExporterConfig
-	by      map[netip.Addr]*Exporter
-	others  Exporter // those beyond the maximum
-	refused uint64   // datagrams of those who may not send
-	limited uint64   // datagrams beyond a rate
-	named   map[netip.Addr]string
-}
-
-func newExporters(cfg *ExporterConfig) *exporters {
-	x := &exporters{cfg: cfg, by: map[netip.Addr]*Exporter{}, named: map[netip.Addr]string{}}
-	for text, name := range cfg.Names {
-		if a, err := netip.ParseAddr(text); err == nil { // Validate has refused the others
-			x.named[a.Unmap()] = name
-		}
-	}
-	return x
-}
-
-// of returns the account of a, or nil if it may not send.
-func (x *exporters) of(a netip.Addr) *Exporter {
-	if e := x.by[a]; e != nil {
-		return e
-	}
-	if !x.allowed(a) {
-		x.refused++
-		return nil
-	}
-	if len(x.by) >= x.cfg.Max {
-		return &x.others
-	}
-	e := &Exporter{Addr: a, Name: x.named[a]}
-	x.by[a] = e
-	return e
-}
-
-func (x *exporters) allowed(a netip.Addr) bool {
-	if len(x.cfg.Allow) == 0 {
-		return true
-	}
-	for _, p := range x.cfg.Allow {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
 }

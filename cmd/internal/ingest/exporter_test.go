@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scanhound/scanhound/internal/defaults"
 	"github.com/scanhound/scanhound/schema"
+	"github.com/scanhound/scanhound/schema/netflow"
 )
 
 var (
@@ -14,23 +16,64 @@ var (
 )
 
 func TestOnlyTheExportersOfTheListMaySend(t *testing.T) {
-	cfg := DefaultExporterConfig()
+	cfg := defaults.Of[ExporterConfig]()
 	cfg.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	x := newExporters(&cfg)
-	if x.of(router) == nil || x.of(netip.MustParseAddr("198.51.100.1")) != nil || x.refused != 1 {
+	if x.of(router, noon) == nil || x.of(netip.MustParseAddr("198.51.100.1"), noon) != nil || x.refused != 1 {
 		t.Errorf("%+v", x)
 	}
 }
 
 func TestAFloodOfExportersKeepsTheirAccountsBounded(t *testing.T) {
-	cfg := DefaultExporterConfig()
+	cfg := defaults.Of[ExporterConfig]()
 	cfg.Max = 10
 	x := newExporters(&cfg)
 	for i := range 1000 {
-		x.of(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})).Datagrams++
+		e := x.of(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), noon)
+		e.Datagrams++
+		e.Last = noon
 	}
-	if len(x.by) != 10 || x.others.Datagrams != 990 {
+	if len(x.by) != 10 || len(x.ring) != 10 || x.others.Datagrams != 990 {
 		t.Errorf("%d accounts, %d datagrams of others", len(x.by), x.others.Datagrams)
+	}
+}
+
+func TestAnExporterThatComesLateTakesThePlaceOfAnIdleOne(t *testing.T) {
+	cfg := defaults.Of[ExporterConfig]()
+	cfg.Max = 10
+	cfg.Names = map[string]string{"10.0.0.3": "core"}
+	x := newExporters(&cfg)
+	hear := func(last byte, at time.Duration) {
+		e := x.of(netip.AddrFrom4([4]byte{10, 0, 0, last}), noon.Add(at))
+		e.Datagrams++
+		e.Last = noon.Add(at)
+	}
+	sent := uint64(0)
+	for m := range 30 { // minutes
+		for i := range byte(5) { // two of them stop
+			if i < 3 || m < 5 {
+				hear(i, time.Duration(m)*time.Minute)
+				sent++
+			}
+		}
+		for i := range byte(7) { // and each minute others are heard once
+			hear(50+byte(m)*7+i, time.Duration(m)*time.Minute+time.Second)
+			sent++
+		}
+	}
+	hear(255, 30*time.Minute)
+	var sum Exporter
+	for _, e := range x.by {
+		sum.add(e)
+	}
+	sum.add(&x.others)
+	if sum.Datagrams != sent+1 || len(x.by) != 10 || len(x.ring) != 10 {
+		t.Errorf("%d datagrams of %d, %d accounts in %d places", sum.Datagrams, sent+1, len(x.by), len(x.ring))
+	}
+	for last, want := range map[byte]bool{0: true, 1: true, 2: true, 3: true, 4: false, 255: true} {
+		if x.by[netip.AddrFrom4([4]byte{10, 0, 0, last})] != nil != want {
+			t.Errorf("10.0.0.%d has an account: %v", last, !want)
+		}
 	}
 }
 
@@ -51,7 +94,7 @@ func TestTheFlowsOfAWrongClockAreCountedAndMovedIfToldSo(t *testing.T) {
 	flow := func(start, end time.Duration) schema.Flow {
 		return schema.Flow{Received: noon, Start: noon.Add(start), End: noon.Add(end)}
 	}
-	cfg := DefaultExporterConfig()
+	cfg := defaults.Of[ExporterConfig]()
 	flows := []schema.Flow{
 		flow(-time.Minute, 0), flow(7*24*time.Hour, 7*24*time.Hour+time.Second), flow(-30*24*time.Hour, -30*24*time.Hour), {Received: noon},
 	}
@@ -71,9 +114,30 @@ func TestTheFlowsOfAWrongClockAreCountedAndMovedIfToldSo(t *testing.T) {
 }
 
 func TestAnExporterNameNeedsAnAddress(t *testing.T) {
-	cfg := DefaultExporterConfig()
+	cfg := defaults.Of[ExporterConfig]()
 	cfg.Names = map[string]string{"edge": "192.0.2.1"}
 	if err := cfg.Validate(); err == nil {
 		t.Error("accepted")
+	}
+}
+
+func TestSequencesAreFollowedByPortAndTheOldestIsForgotten(t *testing.T) {
+	e := Exporter{Addr: router}
+	say := func(port uint16, sequence uint32) {
+		e.follow(netflow.Header{Type: schema.NetFlowV9, Version: 9, Port: port, Sequence: sequence, Units: 1}, noon.Add(time.Duration(port)*time.Second))
+	}
+	for n := range uint32(10) { // two exporters behind one address
+		say(1, n)
+		say(2, 5000+n)
+	}
+	if e.Lost != 0 {
+		t.Errorf("%d are missing", e.Lost)
+	}
+	for port := range uint16(2 * maxSequences) {
+		say(3+port, 7)
+	}
+	say(2+2*maxSequences, 10) // 8 and 9 did not come
+	if e.Lost != 2 || len(e.sequences) != maxSequences {
+		t.Errorf("%d are missing, %d sequences are followed", e.Lost, len(e.sequences))
 	}
 }

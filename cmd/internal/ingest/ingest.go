@@ -30,6 +30,8 @@ type Ingest struct {
 	badEntries atomic.Uint64
 	alerted    alerted
 	kafka      *service.Probe
+	refusal    stream.Trouble // of Kafka, at the start
+	service    *service.Service
 }
 
 // New binds the sockets and registers metrics and checks with s.
@@ -45,9 +47,10 @@ func New(cfg Config, s *service.Service) (*Ingest, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &Ingest{cfg: cfg, log: s.Log, udp: udp, book: book, templates: netflow.NewTemplates(cfg.NetFlow)}
+	in := &Ingest{cfg: cfg, log: s.Log, service: s, udp: udp, book: book, templates: netflow.NewTemplates(cfg.NetFlow)}
+	notices := &noticeLog{log: s.Log}
 	for range udp.Workers() {
-		in.workers = append(in.workers, newWorker(in.templates, book, &in.alerted.sources, &in.cfg))
+		in.workers = append(in.workers, newWorker(in.templates, book, notices, &in.alerted.sources, &in.cfg))
 	}
 	in.kafka = s.Probe("kafka", in.reachable)
 	in.register(s)
@@ -58,6 +61,9 @@ func New(cfg Config, s *service.Service) (*Ingest, error) {
 func (in *Ingest) Addrs() []netip.AddrPort { return in.udp.Addrs() }
 
 func (in *Ingest) reachable(ctx context.Context) error {
+	if err := in.refusal.Now(); err != nil {
+		return err
+	}
 	p := in.producer.Load()
 	if p == nil {
 		return in.cfg.Kafka.Ask(ctx)
@@ -83,16 +89,15 @@ func (in *Ingest) Run(ctx context.Context) error {
 }
 
 func (in *Ingest) run(ctx context.Context) error {
-	if err := stream.PrepareTopic(ctx, in.cfg.Kafka, in.cfg.Flows.Topic, in.cfg.Topic, in.log); err != nil {
-		return err
-	}
-	p, err := stream.OpenFlowProducer(ctx, in.cfg.Kafka, in.cfg.Flows, in.log)
+	var p *stream.FlowProducer
+	var table *shared
+	err := in.service.Start(ctx, func(ctx context.Context) error {
+		return stream.Insist(ctx, &in.refusal, in.log, func(ctx context.Context) (err error) {
+			p, table, err = in.connect(ctx)
+			return err
+		})
+	})
 	if err != nil {
-		return err
-	}
-	table, err := in.shareTemplates(ctx)
-	if err != nil {
-		p.Close(context.WithoutCancel(ctx))
 		return err
 	}
 	in.producer.Store(p)
@@ -105,4 +110,22 @@ func (in *Ingest) run(ctx context.Context) error {
 	flush, done := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer done()
 	return errors.Join(err, p.Close(flush), table.close(flush))
+}
+
+// connect waits for Kafka, makes the topic of flows and loads the templates of
+// other ingests.
+func (in *Ingest) connect(ctx context.Context) (*stream.FlowProducer, *shared, error) {
+	if err := stream.PrepareTopic(ctx, in.cfg.Kafka, in.cfg.Flows.Topic, in.cfg.flowsTopic(), in.log); err != nil {
+		return nil, nil, err
+	}
+	p, err := stream.OpenFlowProducer(ctx, in.cfg.Kafka, in.cfg.Flows, in.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	table, err := in.shareTemplates(ctx)
+	if err != nil {
+		p.Close(context.WithoutCancel(ctx))
+		return nil, nil, err
+	}
+	return p, table, nil
 }

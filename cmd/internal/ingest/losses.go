@@ -6,13 +6,13 @@ import (
 )
 
 // Where flows are lost or held up is told apart: in the socket when this program
-// is too slow, in the queue when Kafka is. A loss that nobody is told of is found
+// is too slow, in the queue when Kafka is. A loss that nobody hears of is found
 // weeks later.
 
 // tellEvery is how often losses are looked for.
 const tellEvery = 10 * time.Second
 
-// stalled is the share of the buffer that waits for Kafka when it is told of.
+// stalled is the share of the buffer that waits for Kafka when it is logged.
 const stalled = 0.5
 
 // tellLosses logs what was lost since the last look, until ctx ends.

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/scanhound/scanhound/internal/defaults"
 )
 
 func TestEachPlaceWhereFlowsAreLostIsToldApart(t *testing.T) {
@@ -16,7 +18,7 @@ func TestEachPlaceWhereFlowsAreLostIsToldApart(t *testing.T) {
 		"data sets lost: their template never": func(s *Stats) { s.Templates.Waiting.Lost.Sets = 7 },
 	} {
 		var log bytes.Buffer
-		in := &Ingest{cfg: DefaultConfig(), log: slog.New(slog.NewTextHandler(&log, nil))}
+		in := &Ingest{cfg: defaults.Of[Config](), log: slog.New(slog.NewTextHandler(&log, nil))}
 		var last, now Stats
 		in.tell(&last, &now)
 		if log.Len() != 0 {

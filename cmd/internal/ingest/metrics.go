@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/scanhound/scanhound/cmd/internal/service"
-	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/schema/netflow"
 	"github.com/scanhound/scanhound/stream"
@@ -18,7 +18,7 @@ type Stats struct {
 	Limited   uint64 // datagrams beyond their exporter's rate
 	Decoded   netflow.Stats
 	Templates netflow.TemplatesStats
-	Oriented  detect.OrientStats
+	Oriented  orient.Stats
 	Alerted   AlertedStats
 	Copies    uint64 // flows that were added a second time, for the partition of their destination
 	Flows     stream.FlowStats
@@ -67,7 +67,9 @@ func (in *Ingest) register(s *service.Service) {
 			}
 		})
 	s.Counter("swapped_total", "Flows that were turned round.", func() uint64 { return in.Stats().Oriented.Swapped })
-	s.Counter("call_backs_total", "Flows marked as a server's call to a client that had just opened a session with it.", func() uint64 { return in.Stats().Oriented.CallBacks })
+	s.Counter("initiator_denied_total", "Flows whose exporter named the wrong side as the one that started it, as their TCP flags or a half that sent nothing say.", func() uint64 { return in.Stats().Oriented.Denied })
+	s.Counter("server_calls_total", "Flows marked as a server's call to a client that had just opened a session with it.", func() uint64 { return in.Stats().Oriented.ServerCalls })
+	s.Gauge("flows_held", "Flows that may be such calls, while their session may still come.", func() float64 { return float64(in.Stats().Oriented.Held) })
 	s.Counters("flows_total", "Flows handed to Kafka, copies too, by fate.", "fate",
 		func(yield func(string, uint64)) {
 			f := in.Stats().Flows
@@ -76,12 +78,23 @@ func (in *Ingest) register(s *service.Service) {
 			yield("failed", f.Failed)
 		})
 	s.Gauge("flows_pending", "Flows on their way to Kafka.", func() float64 { return float64(in.Stats().Flows.Pending) })
+	in.registerTemplates(s)
+	in.registerExporters(s)
+	in.registerAlerted(s)
+	s.Counter("files_broken_total", "Times that a changed database or networks file could not be used.", in.book.Broken)
+}
+
+// registerTemplates shows what is known of templates, and what waits for one.
+func (in *Ingest) registerTemplates(s *service.Service) {
+	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })
 	s.Counters("early_sets_total", "Data sets that came before their template, by what became of them.", "fate",
 		func(yield func(string, uint64)) {
 			w := in.templates.Stats().Waiting
 			yield("recovered", w.Recovered.Sets)
 			yield("lost", w.Lost.Sets)
 		})
+	s.Counter("early_sets_ambiguous_total", "Of these, sets whose template other ports of the address had announced, and not alike.",
+		func() uint64 { return in.templates.Stats().Waiting.Ambiguous.Sets })
 	s.Gauge("early_sets_waiting", "Data sets that wait for their template.", func() float64 { return float64(in.templates.Stats().Waiting.Waiting.Sets) })
 	s.Gauge("templates_missing", "Templates that data asked for and nobody has announced.", func() float64 { return float64(in.templates.Stats().Missing) })
 	s.Counters("templates_table_total", "Entries of the templates topic: loaded at the start, learned since, written, not written, and those that are none.", "what",
@@ -96,10 +109,6 @@ func (in *Ingest) register(s *service.Service) {
 			yield("failed", st.Failed)
 			yield("bad", in.badEntries.Load())
 		})
-	in.registerExporters(s)
-	in.registerAlerted(s)
-	s.Counter("files_broken_total", "Times that a changed database or networks file could not be used.", in.book.Broken)
-	s.Gauge("templates", "Templates held.", func() float64 { return float64(in.templates.Stats().Held) })
 }
 
 // labelOf is the name of an exporter, or what those without one are called.
@@ -123,6 +132,10 @@ func (in *Ingest) registerExporters(s *service.Service) {
 	counter("exporter_lost_total", "What the sequence numbers of exporters say is missing: flows (v5, IPFIX) or datagrams (v9, sFlow).", func(e *Exporter) uint64 { return e.Lost })
 	counter("exporter_wrong_time_total", "Flows whose exporter's clock is wrong.", func(e *Exporter) uint64 { return e.Wrong })
 	counter("exporter_corrected_time_total", "Of these, those moved to their arrival.", func(e *Exporter) uint64 { return e.Corrected })
+	counter("exporter_templates_changed_total", "Times that an exporter changed a template.", func(e *Exporter) uint64 { return e.Templates.Changed })
+	counter("exporter_templates_flapping_total", "Of these, those that came again and again: two exporters in one, as it seems.", func(e *Exporter) uint64 { return e.Templates.Flapping })
+	counter("exporter_templates_refused_total", "Templates that cannot be: too many fields, impossible ids, records of no bytes or longer than a datagram.", func(e *Exporter) uint64 { return e.Templates.Refused })
+	counter("exporter_sets_refused_total", "Sets that are shorter than their own header; what stands behind one is lost too.", func(e *Exporter) uint64 { return e.Templates.Sets })
 	s.Gauges("exporter_skew_seconds", "Arrival minus export of the last datagram of an exporter with a name.", "exporter",
 		func(yield func(string, float64)) {
 			for name, e := range sumOf(in.workers, labelOf) {

@@ -15,14 +15,19 @@ import (
 // exportersPage lists who sent what, and what is wrong with it.
 func (in *Ingest) exportersPage(w http.ResponseWriter, _ *http.Request) {
 	t := textTable(w)
-	fmt.Fprintln(t, "exporter\tname\tdatagrams\tflows\tlost\tresets\tlimited\tskew\twrong time\tcorrected\tlast seen")
+	fmt.Fprintln(t, "exporter\tname\tdatagrams\tflows\tlost\tresets\tlimited\tskew\twrong time\tcorrected\ttemplates changed\tflapping\trefused\tsets refused\tlast seen")
 	for _, e := range in.Exporters() {
 		addr, name := e.Addr.String(), cmp.Or(e.Name, "-")
 		if !e.Addr.IsValid() {
 			addr = "(others)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", addr, name, e.Datagrams, e.Flows, e.Lost, e.Resets,
-			e.Limited, e.Skew, e.Wrong, e.Corrected, e.Last.Std().Format("2006-01-02 15:04:05"))
+		last := "never"
+		if e.Last != 0 { // else others have heard it: another ingest, or an account that made room
+			last = e.Last.Std().Format("2006-01-02 15:04:05")
+		}
+		m := &e.Templates
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%v\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", addr, name, e.Datagrams, e.Flows, e.Lost, e.Resets,
+			e.Limited, e.Skew, e.Wrong, e.Corrected, m.Changed, m.Flapping, m.Refused, m.Sets, last)
 	}
 	_ = t.Flush() // a client that went away is no error
 }
@@ -62,32 +67,30 @@ func (e *Exporter) add(o *Exporter) {
 	e.Resets += o.Resets
 	e.Wrong += o.Wrong
 	e.Corrected += o.Corrected
+	e.Templates.add(&o.Templates)
 }
 
 // templatesPage lists the templates that are held, and those that are missing.
 func (in *Ingest) templatesPage(w http.ResponseWriter, _ *http.Request) {
 	t := textTable(w)
-	fmt.Fprintln(t, "exporter\tversion\tdomain\tid\tkind\tsampling\tannounced\tfields")
+	fmt.Fprintln(t, "exporter\tport\tversion\tdomain\tid\tkind\tsampling\tannounced\tfields")
 	for _, i := range in.templates.List() {
 		kind := "data"
 		if i.Options {
 			kind = "options"
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%d\t%s\t", i.Exporter, i.Version, i.Domain, i.ID, kind, i.Sampling, i.When.Std().Format("2006-01-02 15:04:05"))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\t", i.Exporter, i.Port, i.Version, i.Domain, i.ID, kind, i.Sampling, i.When.Std().Format("2006-01-02 15:04:05"))
 		for n, f := range i.Fields {
 			if n > 0 {
 				fmt.Fprint(t, " ")
 			}
-			if f.Enterprise != 0 {
-				fmt.Fprintf(t, "%d/", f.Enterprise)
-			}
-			fmt.Fprintf(t, "%d:%d", f.ID, f.Length)
+			fmt.Fprint(t, f)
 		}
 		fmt.Fprintln(t)
 	}
-	fmt.Fprintln(t, "\nmissing: exporter\tversion\tdomain\tid\tsets waiting\tsets lost\tfirst asked\tlast asked")
+	fmt.Fprintln(t, "\nmissing: exporter\tport\tversion\tdomain\tid\tsets waiting\tsets lost\tfirst asked\tlast asked")
 	for _, m := range in.templates.Missing() {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", m.Exporter, m.Version, m.Domain, m.ID, m.Waiting.Sets, m.Lost.Sets,
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", m.Exporter, m.Port, m.Version, m.Domain, m.ID, m.Waiting.Sets, m.Lost.Sets,
 			m.First.Std().Format("2006-01-02 15:04:05"), m.Last.Std().Format("2006-01-02 15:04:05"))
 	}
 	_ = t.Flush()

@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
 
@@ -21,11 +23,12 @@ func (in *Ingest) shareTemplates(ctx context.Context) (*shared, error) {
 	if in.cfg.Templates.Topic == "" {
 		return &shared{}, nil
 	}
-	t, err := stream.OpenTable(ctx, in.cfg.Kafka, in.cfg.Templates.Topic, in.cfg.Templates.Replicas, in.learn, in.log)
+	t, err := stream.OpenTable(ctx, in.cfg.Kafka, in.cfg.Templates.Topic, in.cfg.Topics.Replicas, in.learn, in.log)
 	if err != nil {
 		return nil, fmt.Errorf("load the templates of other ingests: %w", err)
 	}
 	in.templates.OnChange(t.Put)
+	in.templates.OnLoad(in.loaded) // from now on: what was loaded is old
 	in.table.Store(t)
 	in.log.Info("templates loaded", "topic", in.cfg.Templates.Topic, "entries", t.Stats().Loaded)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -38,7 +41,10 @@ func (in *Ingest) shareTemplates(ctx context.Context) (*shared, error) {
 func (in *Ingest) learn(key, value []byte) {
 	if err := in.templates.Load(key, value); err != nil {
 		in.badEntries.Add(1)
-		in.log.Warn("an entry of the templates topic is left out: it is none of ours", "topic", in.cfg.Templates.Topic, "error", err)
+		if more, ok := in.workers[0].notices.turn(schema.TimeOf(time.Now())); ok {
+			in.log.Warn("an entry of the templates topic is left out: it is none of ours", "topic", in.cfg.Templates.Topic, "error", err,
+				"not_logged_before", more)
+		}
 	}
 }
 

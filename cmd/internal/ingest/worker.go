@@ -7,6 +7,7 @@ import (
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
 	"github.com/scanhound/scanhound/detect"
+	"github.com/scanhound/scanhound/detect/orient"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/schema/netflow"
 	"github.com/scanhound/scanhound/stream"
@@ -21,10 +22,11 @@ type worker struct {
 
 	mu        sync.Mutex
 	decoder   *netflow.Decoder
-	pairing   *detect.Pairing
+	pairing   *orient.Pairing
 	annotator *place.Annotator
-	learner   *detect.Learner
+	learner   *orient.Learner
 	exporters *exporters
+	notices   *noticeLog
 	alerted   *atomic.Pointer[detect.Sources]
 	flows     []schema.Flow
 	copies    []schema.Flow // of flows
@@ -35,14 +37,15 @@ type worker struct {
 // learnEvery: a sample is enough for the learner, which takes 380 ns a flow.
 const learnEvery = 64
 
-func newWorker(t *netflow.Templates, b *place.Book, alerted *atomic.Pointer[detect.Sources], cfg *Config) *worker {
+func newWorker(t *netflow.Templates, b *place.Book, log *noticeLog, alerted *atomic.Pointer[detect.Sources], cfg *Config) *worker {
 	return &worker{
 		cfg:       cfg,
 		decoder:   netflow.NewDecoder(t, cfg.NetFlow),
-		pairing:   detect.NewPairing(cfg.Orient.Conversations, cfg.Orient.Services),
+		pairing:   cfg.Orient.Pairing(),
 		annotator: b.NewAnnotator(),
-		learner:   detect.NewLearner(cfg.Orient.Services),
+		learner:   cfg.Orient.Learner(),
 		exporters: newExporters(&cfg.Exporters),
+		notices:   log,
 		alerted:   alerted,
 	}
 }
@@ -56,13 +59,14 @@ func (w *worker) Handle(batch []stream.Datagram) {
 	for i := range batch {
 		w.decode(&batch[i])
 	}
-	w.handOn()
-	w.batcher.Tick(schema.TimeOf(time.Now()))
+	now := schema.TimeOf(time.Now())
+	w.handOn(now)
+	w.batcher.Tick(now)
 }
 
-// decode appends the flows of d, on the account of its exporter.
+// decode appends the flows of d, and those of earlier datagrams that waited for a template.
 func (w *worker) decode(d *stream.Datagram) {
-	e := w.exporters.of(d.From.Addr())
+	e := w.exporters.of(d.From.Addr(), d.Received)
 	if e == nil {
 		return
 	}
@@ -74,27 +78,37 @@ func (w *worker) decode(d *stream.Datagram) {
 	}
 	before := len(w.flows)
 	w.flows, _ = w.decoder.DecodeFrom(w.flows, d.From, d.Received, d.Data)
-	port := uint16(0)
-	if w.cfg.NetFlow.KeyByPort {
-		port = d.From.Port()
-	}
-	e.follow(w.decoder.Header(), d.Received, port)
-	e.Flows += uint64(len(w.flows) - before)
-	e.check(w.flows[before:], &w.cfg.Exporters)
+	e.follow(w.decoder.Header(), d.Received)
+	e.note(w.decoder.Notices(), d.Received, w.notices)
+	w.exporters.credit(w.flows[before:])
 }
 
-// handOn gives the flows to Kafka's batches.
-func (w *worker) handOn() {
-	if len(w.flows) == 0 {
+// idle appends the flows that wait for a template no longer.
+func (w *worker) idle(now schema.Time) {
+	before := len(w.flows)
+	w.flows = w.decoder.Idle(w.flows, now)
+	w.exporters.credit(w.flows[before:])
+}
+
+// handOn orients the flows, and passes on all but those that may be server calls.
+func (w *worker) handOn(now schema.Time) {
+	if len(w.flows) > 0 {
+		if w.turn++; w.turn%learnEvery == 0 {
+			w.learner.Observe(w.flows)
+		}
+		w.pairing.Orient(w.flows)
+	}
+	w.pass(w.pairing.Hold(w.flows, now))
+}
+
+// pass gives flows to Kafka's batches.
+func (w *worker) pass(flows []schema.Flow) {
+	if len(flows) == 0 {
 		return
 	}
-	if w.turn++; w.turn%learnEvery == 0 {
-		w.learner.Observe(w.flows)
-	}
-	w.pairing.Orient(w.flows)
-	w.annotator.Annotate(w.flows)
-	w.batcher.Add(w.flows)
-	if w.copies = w.alerted.Load().Copies(w.copies[:0], w.flows); len(w.copies) > 0 {
+	w.annotator.Annotate(flows)
+	w.batcher.Add(flows)
+	if w.copies = w.alerted.Load().Copies(w.copies[:0], flows); len(w.copies) > 0 {
 		w.copied += uint64(len(w.copies))
 		w.batcher.Add(w.copies)
 	}
@@ -105,18 +119,24 @@ func (w *worker) handOn() {
 func (w *worker) Idle(now schema.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.flows = w.decoder.Idle(w.flows[:0], now)
-	w.handOn()
+	w.flows = w.flows[:0]
+	w.idle(now)
+	w.handOn(now)
 	w.batcher.Tick(now)
 }
 
-// Close hands over what is open.
-func (w *worker) Close() { w.batcher.Close() }
+// Close hands over what is held and what is open.
+func (w *worker) Close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pass(w.pairing.Release())
+	w.batcher.Close()
+}
 
 // counts is what a worker has counted.
 type counts struct {
 	decoded          netflow.Stats
-	oriented         detect.OrientStats
+	oriented         orient.Stats
 	refused, limited uint64
 	copied           uint64
 }
@@ -134,12 +154,12 @@ func (w *worker) accounts(f func(*Exporter)) {
 	for _, e := range w.exporters.by {
 		f(e)
 	}
-	if w.exporters.others.Datagrams > 0 {
-		f(&w.exporters.others)
+	if o := &w.exporters.others; o.Datagrams|o.Flows > 0 || o.Templates.any() {
+		f(o)
 	}
 }
 
-func (w *worker) proposals() []detect.Proposal {
+func (w *worker) proposals() []orient.Proposal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.learner.Proposals()

@@ -85,5 +85,18 @@ func (b *Book) Look(a netip.Addr) (w Where) {
 // Site returns the name of the most specific network that holds a, or "".
 func (b *Book) Site(a netip.Addr) string { return b.networks.Load().find(a).Site }
 
+// Locate says where on Earth and in which network an alert's source is, and the
+// site: of the source, else of the first target that has one.
+func (b *Book) Locate(a *schema.Alert) {
+	if b.Located() {
+		where := b.Look(a.Source)
+		a.Country, a.AS = where.Country.String(), where.AS
+	}
+	a.Site = b.Site(a.Source)
+	for i := 0; a.Site == "" && i < len(a.Targets); i++ {
+		a.Site = b.Site(a.Targets[i])
+	}
+}
+
 // Internal returns the prefixes that are ours.
 func (b *Book) Internal() []netip.Prefix { return b.networks.Load().internal }

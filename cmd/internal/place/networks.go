@@ -1,13 +1,12 @@
 package place
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 
-	"go.yaml.in/yaml/v3"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
+	"github.com/scanhound/scanhound/cmd/internal/yamlfile"
 )
 
 // network is one entry of the networks file:
@@ -16,9 +15,9 @@ import (
 //     site: berlin
 //     internal: true
 type network struct {
-	Prefix   string `yaml:"prefix"`
-	Site     string `yaml:"site"`
-	Internal *bool  `yaml:"internal"`
+	Prefix   netip.Prefix
+	Site     string
+	Internal *bool
 }
 
 // networks answers which entry is the most specific for an address.
@@ -29,32 +28,43 @@ type networks struct {
 }
 
 func readNetworks(text []byte) (*networks, error) {
-	var list []network
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&list); err != nil && len(bytes.TrimSpace(text)) > 0 {
-		return nil, fmt.Errorf("%w: want a list of prefix, site and internal", err)
-	}
+	var e network
+	values := settings.ValuesOf(&e)
 	n := &networks{by: map[netip.Prefix]network{}}
-	for i, e := range list {
-		p, err := netip.ParsePrefix(e.Prefix)
-		if err != nil {
-			return nil, fmt.Errorf("entry %d: prefix %q: want a network such as 10.1.0.0/16", i+1, e.Prefix)
+	lines := map[netip.Prefix]int{}
+	file := yamlfile.Parse(text)
+	for entry := range file.Entries("a list of entries, each with prefix, site and internal") {
+		e = network{}
+		if !entry.Fill(values) {
+			continue
 		}
-		p = p.Masked()
-		if _, twice := n.by[p]; twice {
-			return nil, fmt.Errorf("entry %d: %s is listed twice", i+1, p)
+		e.Prefix = e.Prefix.Masked()
+		first, twice := lines[e.Prefix]
+		switch {
+		case !e.Prefix.IsValid():
+			entry.Wrong("prefix is missing: give a network such as 10.1.0.0/16")
+		case twice:
+			entry.Wrong("%s is listed twice: it stands in line %d already", e.Prefix, first)
+		default:
+			lines[e.Prefix] = entry.Line
+			n.add(e)
 		}
-		n.by[p] = e
-		if !slices.Contains(n.bits, p.Bits()) {
-			n.bits = append(n.bits, p.Bits())
-		}
-		if e.Internal == nil || *e.Internal {
-			n.internal = append(n.internal, p)
-		}
+	}
+	if err := file.Err(); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(n.bits, func(a, b int) int { return cmp.Compare(b, a) })
 	return n, nil
+}
+
+func (n *networks) add(e network) {
+	n.by[e.Prefix] = e
+	if !slices.Contains(n.bits, e.Prefix.Bits()) {
+		n.bits = append(n.bits, e.Prefix.Bits())
+	}
+	if e.Internal == nil || *e.Internal {
+		n.internal = append(n.internal, e.Prefix)
+	}
 }
 
 func (n *networks) find(a netip.Addr) network {

@@ -125,15 +125,17 @@ func TestTheMostSpecificNetworkNamesTheSite(t *testing.T) {
 
 func TestAWrongFileIsRefusedWithItsSettingAndWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"- prefix: 10.0.0.0/33\n":                      `entry 1: prefix "10.0.0.0/33": want a network such as 10.1.0.0/16`,
-		"- prefix: 10.0.0.0/8\n- prefix: 10.9.9.9/8\n": "entry 2: 10.0.0.0/8 is listed twice",
-		"- prefx: 10.0.0.0/8\n":                        "field prefx not found",
+		"- prefix: 10.0.0.0/33\n":                        `line 1: entry 1: prefix: "10.0.0.0/33" is not accepted: want a network such as 10.0.0.0/8 or 2001:db8::/32`,
+		"- prefix: 10.0.0.0/8\n\n- prefix: 10.9.9.9/8\n": "line 3: entry 2: 10.0.0.0/8 is listed twice: it stands in line 1 already",
+		"- prefx: 10.0.0.0/8\n- site: berlin\n":          "line 1: entry 1: prefx is not known here; did you mean prefix?\nline 2: entry 2: prefix is missing: give a network such as 10.1.0.0/16",
+		"- prefix: 10.0.0.0/8\n  internal: maybe\n":      `line 2: entry 1: internal: "maybe" is not accepted: want true or false`,
+		"prefix: 10.0.0.0/8\n":                           "line 1: want a list of entries, each with prefix, site and internal",
 	} {
 		path := filepath.Join(t.TempDir(), "networks.yaml")
 		write(t, path, []byte(text))
 		_, err := place.Open(place.Config{Networks: path}, slog.New(slog.DiscardHandler))
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "networks: ") {
-			t.Errorf("%q: %v", text, err)
+		if want := "networks: read " + path + ": " + want; err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
 	if _, err := place.Open(place.Config{CountryDB: "missing.mmdb"}, nil); err == nil || !strings.Contains(err.Error(), "country-db: ") {

@@ -23,16 +23,20 @@ import (
 type Config struct {
 	Admin           netip.AddrPort `group:"Service:" default:"${admin}" help:"Where health, metrics, settings and profiles are served; empty: nowhere."`
 	ShutdownTimeout time.Duration  `group:"Service:" default:"25s" help:"How long stopping may take. Keep it below what the supervisor grants."`
+	StartTimeout    time.Duration  `group:"Service:" default:"0s" help:"How long to wait at the start until Kafka and NATS answer, as far as the program needs them; then it ends with exit code 4. 0s: for as long as it takes."`
 }
 
 // The default is under the 30 s after which Kubernetes kills a pod.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 const shutdownTimeout = 25 * time.Second
 
-// Validate checks that there is time to stop.
+// Validate checks that there is time to stop, and to start.
 func (c Config) Validate() error {
 	if c.ShutdownTimeout <= 0 {
 		return fmt.Errorf("shutdown-timeout: %v leaves no time to stop", c.ShutdownTimeout)
+	}
+	if c.StartTimeout < 0 {
+		return fmt.Errorf("start-timeout: %v is no time: give a duration, or 0s to wait for as long as it takes", c.StartTimeout)
 	}
 	return nil
 }
@@ -77,10 +81,13 @@ func (s *Service) openAdmin() (closeAdmin func(), err error) {
 	go func() {
 		defer close(done)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.Log.Error("the admin port is gone", "err", err)
+			s.Log.Error("the admin port is gone", "error", err)
 		}
 	}()
 	s.Log.Info("admin port is open", "address", at.String())
+	if !at.Addr().IsLoopback() {
+		s.Log.Warn("the admin port is open beyond this machine, without a password: whoever reaches it reads settings and states; let a network policy or a firewall choose who does", "address", at.String())
+	}
 	return func() {
 		cancel()
 		ctx, stop := context.WithTimeout(context.Background(), time.Second)
@@ -102,14 +109,26 @@ func (s *Service) routes() {
 	s.Page("GET /version", http.HandlerFunc(s.version))
 	s.Page("GET /config", text(func() (int, string) { return http.StatusOK, s.shown }))
 	// Without /debug/pprof/cmdline, where a secret given as a flag would show.
-	s.Page("GET /debug/pprof/", http.HandlerFunc(pprof.Index))
-	s.Page("GET /debug/pprof/profile", http.HandlerFunc(pprof.Profile))
-	s.Page("GET /debug/pprof/symbol", http.HandlerFunc(pprof.Symbol))
-	s.Page("GET /debug/pprof/trace", http.HandlerFunc(pprof.Trace))
+	s.Page("GET /debug/pprof/", near(pprof.Index))
+	s.Page("GET /debug/pprof/profile", near(pprof.Profile))
+	s.Page("GET /debug/pprof/symbol", near(pprof.Symbol))
+	s.Page("GET /debug/pprof/trace", near(pprof.Trace))
 	s.mux.Handle("GET /{$}", text(s.index))
 }
 
-// readiness is all that keeps the service from being ready, a line each.
+// near answers this machine alone, and what reaches it through a tunnel, such as kubectl
+// port-forward: a profile costs seconds of CPU, and the port has no password.
+func near(page http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "profiles are for this machine alone: ask from it, or through a tunnel to its loopback", http.StatusForbidden)
+			return
+		}
+		page(w, r)
+	})
+}
+
+// readiness is all that keeps the service from being ready, a line each, and the notes.
 func (s *Service) readiness() (int, string) {
 	s.mu.Lock()
 	checks := slices.Clone(s.checks)
@@ -122,9 +141,9 @@ func (s *Service) readiness() (int, string) {
 		}
 	}
 	if reasons.Len() > 0 {
-		return http.StatusServiceUnavailable, reasons.String()
+		return http.StatusServiceUnavailable, reasons.String() + s.notices()
 	}
-	return http.StatusOK, "ready\n"
+	return http.StatusOK, "ready\n" + s.notices()
 }
 
 func (s *Service) version(w http.ResponseWriter, _ *http.Request) {

@@ -51,8 +51,13 @@ func get(t *testing.T, url string) (status int, body string) {
 
 // ask asks without a port.
 func ask(s *Service, path string) (status int, body string) {
-	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return askFrom(s, "127.0.0.1:40000", path)
+}
+
+func askFrom(s *Service, client, path string) (status int, body string) {
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+	r.RemoteAddr = client
+	s.Handler().ServeHTTP(w, r)
 	return w.Code, w.Body.String()
 }
 
@@ -205,6 +210,20 @@ func TestProfilesAreServedButNotTheCommandLineWhichMayHoldASecret(t *testing.T) 
 	}
 	if status, body := ask(s, "/debug/pprof/cmdline"); status != 404 {
 		t.Errorf("cmdline: %d %s", status, body)
+	}
+}
+
+func TestProfilesAreForThisMachineAlone(t *testing.T) {
+	s := quiet()
+	for client, want := range map[string]int{"[::1]:40000": 200, "[::ffff:127.0.0.1]:40000": 200, "192.0.2.1:40000": 403, "[2001:db8::1]:40000": 403, "": 403} {
+		for _, page := range []string{"/debug/pprof/", "/debug/pprof/heap"} {
+			if status, body := askFrom(s, client, page); status != want {
+				t.Errorf("%s from %q: %d %s", page, client, status, body)
+			}
+		}
+		if status, _ := askFrom(s, client, "/livez"); status != 200 {
+			t.Errorf("/livez from %q: %d", client, status)
+		}
 	}
 }
 

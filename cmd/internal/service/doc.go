@@ -1,14 +1,9 @@
-// Package service is what every scanhound program shares: its settings, its
-// logger, its admin port, its end.
+// Package service is what every scanhound program does while it runs: its log,
+// its admin port, its metrics, its end.
 //
 // A program is one struct of kong-tagged fields with a Run method, or a struct
-// of such commands. Main fills it, and promises five things.
-//
-// Settings: a flag wins over the environment, the environment over the settings
-// file, the file over the default. Whatever is wrong in any of them is refused
-// before Run is called, all of it at once, each with the place where it stands
-// and what would be accepted; only a command line that cannot be understood is
-// told alone. One file may serve several programs, see [Program].
+// of such commands. Main fills it, see [settings.Parse]: where anything is wrong
+// with the settings Run is not called. It promises four things more.
 //
 // Exit codes: see [ExitCode].
 //

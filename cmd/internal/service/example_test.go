@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/scanhound/scanhound/cmd/internal/service"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
 // ingest is the settings of a program, and the program.
@@ -50,6 +51,6 @@ func (c *ingest) Run(ctx context.Context, s *service.Service) error {
 }
 
 func ExampleMain() {
-	program := service.Program{Name: "ingest", Help: "Datagrams in, flows out.", Admin: "127.0.0.1:9101"}
+	program := settings.Program{Name: "ingest", Help: "Datagrams in, flows out.", Admin: "127.0.0.1:9101"}
 	os.Exit(service.Main(program, &ingest{}))
 }

@@ -1,6 +1,10 @@
 package service
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/scanhound/scanhound/cmd/internal/settings"
+)
 
 // The exit codes of every scanhound program.
 const (
@@ -15,11 +19,16 @@ const (
 // an error, 2 for usage, 3 for settings, 4 for what [Unreachable] returned, else 1.
 func ExitCode(err error) int {
 	var coded *codedError
+	var wrong *settings.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &wrong) && wrong.Usage:
+		return exitUsage
+	case errors.As(err, &wrong):
+		return exitSettings
 	default:
 		return exitRuntime
 	}

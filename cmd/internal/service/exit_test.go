@@ -2,10 +2,8 @@ package service
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestTheExitCodeSaysWhoHasToAct(t *testing.T) {
@@ -24,7 +20,7 @@ func TestTheExitCodeSaysWhoHasToAct(t *testing.T) {
 		stderr string // contained
 	}{
 		{nil, 0, ""},
-		{[]string{"--do=fail"}, 1, `"err":"read the disk: it is gone","code":1`},
+		{[]string{"--do=fail"}, 1, `"error":"read the disk: it is gone","code":1`},
 		{[]string{"--no-such"}, 2, "sample: unknown flag --no-such\nRun \"sample --help\" for more information.\n"},
 		{[]string{"--minimum=x"}, 2, "sample: "},
 		{[]string{"--mode=slow"}, 2, "sample: --mode: mode: \"slow\" is not accepted: want one of fast, exact\n"},
@@ -56,57 +52,6 @@ func TestTheExitCodeOfAnErrorIsFoundInsideWhatWrapsIt(t *testing.T) {
 	}
 }
 
-// tool has commands, and no admin port.
-type tool struct {
-	Decode decode  `cmd:"" help:"Decode files."`
-	Check  inspect `cmd:"" help:"Check the settings."`
-}
-
-type decode struct {
-	Files []string `arg:"" help:"Files to decode."`
-	Limit int      `default:"10" help:"Most flows to print."`
-}
-
-func (d *decode) Run(_ context.Context, s *Service) error {
-	if d.Files[0] == "-" {
-		return errors.New("read standard input: no")
-	}
-	fmt.Fprintln(s.Stdout, d.Files, d.Limit)
-	return nil
-}
-
-type inspect struct {
-	Deep bool `help:"Look twice."`
-}
-
-func (c inspect) Run(_ context.Context, s *Service) error {
-	fmt.Fprintln(s.Stdout, c.Deep)
-	return nil
-}
-
-func TestACommandHasItsOwnSettingsAndIgnoresThoseOfTheOthers(t *testing.T) {
-	inFolder(t, "deep: true\nlimit: 4\n")
-	run := func(args ...string) outcome {
-		var out, errs strings.Builder
-		code := Run(t.Context(), Program{Name: "tool"}, &tool{}, Process{Args: args, Stdout: &out, Stderr: &errs})
-		return outcome{code, out.String(), errs.String()}
-	}
-	for _, c := range []struct {
-		want outcome
-		args []string
-	}{
-		{outcome{0, "[a b] 4\n", ""}, []string{"decode", "--settings=settings.yaml", "a", "b"}},
-		{outcome{0, "true\n", ""}, []string{"check", "--settings=settings.yaml"}},
-		{outcome{1, "", "tool: read standard input: no\n"}, []string{"decode", "-"}},
-		{outcome{2, "", "tool: unexpected argument dcode, did you mean \"decode\"?\nRun \"tool --help\" for more information.\n"}, []string{"dcode"}},
-		{outcome{2, "", "tool: expected one of \"decode\", \"check\"\nRun \"tool --help\" for more information.\n"}, nil},
-	} {
-		if d := cmp.Diff(c.want, run(c.args...), cmp.AllowUnexported(outcome{})); d != "" {
-			t.Errorf("%v: %s", c.args, d)
-		}
-	}
-}
-
 // A child is the sample program in a process of its own, which has said that it runs.
 type child struct {
 	*exec.Cmd
@@ -118,7 +63,7 @@ func startChild(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := &child{Cmd: exec.Command(os.Args[0], args...), t: t}
 	// Without what the tests themselves are told: a program would warn of it.
-	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, prefix) })
+	env := slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SCANHOUND_") })
 	c.Env = append(env, asProgram+"=1")
 	c.Cmd.Stderr = &c.stderr
 	stdout, err := c.StdoutPipe()
@@ -200,16 +145,5 @@ func TestAServiceThatHangsEndsAtItsDeadlineWithTheNameOfTheStage(t *testing.T) {
 	c.end(exitRuntime)
 	if !strings.Contains(c.stderr.String(), "stage hang did not stop within 100ms") {
 		t.Errorf("stderr %s", c.stderr.String())
-	}
-}
-
-func TestErrorsThatBeginWithASettingAreToldWithItsPlace(t *testing.T) {
-	s := New("sample", slog.New(slog.DiscardHandler))
-	err := s.MisconfiguredIn("kafka-", errors.Join(errors.New("ca-file: no such file"), errors.New("password-file: empty")))
-	if want := "kafka-ca-file: no such file\nkafka-password-file: empty"; err.Error() != want || ExitCode(err) != exitSettings {
-		t.Errorf("%q with %d, want %q with %d", err, ExitCode(err), want, exitSettings)
-	}
-	if s.MisconfiguredIn("kafka-", nil) != nil {
-		t.Error("no error is one")
 	}
 }

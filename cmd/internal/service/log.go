@@ -5,16 +5,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-// LogConfig are the settings of the logger, which every program has.
-type LogConfig struct {
-	Level  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is written."`
-	Format string `default:"auto" enum:"auto,text,json" help:"Form of a log line; auto is text on a terminal, else json."`
-}
-
 // handler returns what writes a log line to w.
-func (c LogConfig) handler(w io.Writer) slog.Handler {
+func handler(c settings.Log, w io.Writer) slog.Handler {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		panic("BUG: log level: " + err.Error()) // the enum has only what slog knows

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
 func TestLogsGoToStderrAndDataToStdout(t *testing.T) {
@@ -163,10 +165,10 @@ func TestTheMetricsCountWhatTheLogLeavesOut(t *testing.T) {
 
 func TestTheLastWordsOfAProgramAreNotLeftOut(t *testing.T) {
 	var stderr bytes.Buffer
-	p := Program{Name: "sample"}
+	p := settings.Program{Name: "sample"}
 	cli := &last{}
 	code := Run(t.Context(), p, cli, Process{Stderr: &stderr})
-	if code != exitRuntime || strings.Count(stderr.String(), `"err":"worse","code":1`) != 1 || !strings.Contains(stderr.String(), `"left_out":1`) {
+	if code != exitRuntime || strings.Count(stderr.String(), `"error":"worse","code":1`) != 1 || !strings.Contains(stderr.String(), `"left_out":1`) {
 		t.Errorf("exit code %d, log:\n%s", code, stderr.String())
 	}
 }
@@ -175,14 +177,14 @@ type last struct{ Config }
 
 func (*last) Run(_ context.Context, s *Service) error {
 	for range 3 {
-		s.Log.Error("ended", "err", "bad")
+		s.Log.Error("ended", "error", "bad")
 	}
 	return errors.New("worse")
 }
 
 func TestWhatIsLeftOutIsWrittenWhenTheProgramEnds(t *testing.T) {
 	var stderr bytes.Buffer
-	code := Run(t.Context(), Program{Name: "sample"}, &noisy{}, Process{Stderr: &stderr})
+	code := Run(t.Context(), settings.Program{Name: "sample"}, &noisy{}, Process{Stderr: &stderr})
 	for _, want := range []string{`"msg":"mine","left_out":3`, `"msg":"the part's","program":"part","left_out":3`} {
 		if code != exitOK || !strings.Contains(stderr.String(), want) {
 			t.Errorf("exit code %d, no %s in\n%s", code, want, stderr.String())

@@ -43,7 +43,14 @@ func (s *Service) Gauge(name, help string, v func() float64) {
 	s.gauge(name, help, nil, func(c func(float64, ...string)) { c(v()) })
 }
 
-// Metrics is the registry behind /metrics, for histograms and for libraries that
+// Histogram registers one histogram, whose largest bucket has no end.
+func (s *Service) Histogram(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: s.metric(name), Help: help, Buckets: buckets})
+	s.register(h)
+	return h
+}
+
+// Metrics is the registry behind /metrics, for libraries that
 // bring metrics of their own, and for tests that read.
 func (s *Service) Metrics() *prometheus.Registry { return s.registry }
 

@@ -8,21 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-)
 
-// A Program is one of the executables, as its users know it.
-type Program struct {
-	Name string // ingest; begins its error messages, is part of its metrics' names
-	Help string // what it is for, above the flags in --help
-	// Admin is the default of the setting admin, such as 127.0.0.1:9101. It
-	// counts only where the command embeds [Config].
-	Admin string
-	// Others are the structs of the programs that may share its settings file.
-	// Their keys and variables are no mistakes.
-	Others []any
-	// Variables are names SCANHOUND_... that are known though no setting has them.
-	Variables []string
-}
+	"github.com/scanhound/scanhound/cmd/internal/memory"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
+)
 
 // A Command is a struct of settings that can be run: a program, or one of its
 // commands. ctx ends with the first SIGTERM or SIGINT. The error that Run returns
@@ -39,47 +28,53 @@ type Process struct {
 	Stdout, Stderr io.Writer
 }
 
-// Main is the body of a program's main: it fills cli as [Parse] does, runs the
+// Main is the body of a program's main: it fills cli as [settings.Parse] does, runs the
 // command that was asked for, and returns the status for os.Exit.
 //
 // The first SIGTERM or SIGINT ends the command's context, a second one the
 // process, with 130 or 143.
-func Main(p Program, cli any) int {
+func Main(p settings.Program, cli any) int {
 	ctx, release := catchSignals(os.Exit)
 	defer release()
 	return Run(ctx, p, cli, Process{os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr})
 }
 
 // Run is [Main] for a process that is given: a test, or a program in a program.
-func Run(ctx context.Context, p Program, cli any, process Process) int {
-	settings, err := Parse(p, cli, process.Args, process.Environ)
+func Run(ctx context.Context, p settings.Program, cli any, process Process) int {
+	parsed, err := settings.Parse(p, cli, process.Args, process.Environ)
 	if err != nil {
 		complain(process.Stderr, p.Name, err)
 		return ExitCode(err)
 	}
-	if settings.Text != "" {
-		if _, err := io.WriteString(process.Stdout, settings.Text); err != nil {
+	if parsed.Help != "" || parsed.Version {
+		text := parsed.Help
+		if parsed.Version {
+			text = p.Name + " " + Version().String() + "\n"
+		}
+		if _, err := io.WriteString(process.Stdout, text); err != nil {
 			complain(process.Stderr, p.Name, err)
 			return exitRuntime
 		}
 		return exitOK
 	}
-	if settings.command == nil {
+	command, ok := parsed.Command.(Command)
+	if !ok {
 		panic("BUG: " + p.Name + ": no Run(context.Context, *service.Service) error on what was asked for")
 	}
-	log := settings.common.Log.handler(process.Stderr)
+	log := handler(parsed.Log(), process.Stderr)
 	s := newService(p.Name, log)
 	defer s.flush()
 	s.Stdin, s.Stdout, s.Stderr = process.Stdin, process.Stdout, process.Stderr
-	s.settings, s.shown = settings, string(settings.Masked())
-	serving, serves := settings.command.(interface{ serviceConfig() Config })
+	s.settings, s.shown = parsed, string(parsed.Masked())
+	serving, serves := command.(interface{ serviceConfig() Config })
 	if serves {
 		s.config = serving.serviceConfig()
 	}
-	if len(settings.Unknown) > 0 {
-		s.Log.Warn("some variables name no setting", "variables", settings.Unknown)
+	memory.Respect(s.Log)
+	if len(parsed.Unknown) > 0 {
+		s.Log.Warn("some variables name no setting", "variables", parsed.Unknown)
 	}
-	err = settings.command.Run(ctx, s)
+	err = command.Run(ctx, s)
 	var killed signalError
 	switch {
 	case err == nil:
@@ -89,7 +84,7 @@ func Run(ctx context.Context, p Program, cli any, process Process) int {
 	case serves:
 		// Past the limit on repeats: a program's last words are not left out.
 		s.flush()
-		slog.New(log).Error("ended", "err", err, "code", ExitCode(err))
+		slog.New(log).Error("ended", "error", err, "code", ExitCode(err))
 	default:
 		complain(process.Stderr, p.Name, err)
 	}
@@ -99,7 +94,7 @@ func Run(ctx context.Context, p Program, cli any, process Process) int {
 // complain writes err for a person; of several wrong settings each has its line.
 func complain(w io.Writer, name string, err error) {
 	text := err.Error()
-	var wrong settingsError
+	var wrong *settings.Error
 	if errors.As(err, &wrong) {
 		text = strings.ReplaceAll(text, "\n", "\n"+name+": ")
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
 // Service is what a running program shares with the world around it: its log,
@@ -26,9 +28,9 @@ type Service struct {
 
 	name     string
 	config   Config
-	settings *Settings // nil where nobody parsed any
-	shown    string    // the settings as /config shows them
-	within   string    // what its checks' names begin with, in a part
+	settings *settings.Settings // nil where nobody parsed any
+	shown    string             // the settings as /config shows them
+	within   string             // what its checks' names begin with, in a part
 	base     slog.Handler
 	repeats  *repeatState
 	state    atomic.Int32
@@ -43,6 +45,7 @@ type hub struct {
 
 	mu     sync.Mutex
 	checks []check
+	notes  []note
 	paths  []string // of pages, for the index
 	logs   []*repeatState
 }
@@ -92,10 +95,22 @@ func (s *Service) join(h *hub, name string, base slog.Handler) {
 // opens no port.
 func (s *Service) Part(name string) *Service {
 	p := &Service{Stdin: s.Stdin, Stdout: s.Stdout, Stderr: s.Stderr, settings: s.settings, within: name + ": "}
-	p.config.ShutdownTimeout = s.config.ShutdownTimeout
+	p.config.ShutdownTimeout, p.config.StartTimeout = s.config.ShutdownTimeout, s.config.StartTimeout
 	p.join(s.hub, name, s.base.WithAttrs([]slog.Attr{slog.String("program", name)}))
 	p.Log = slog.New(&repeats{p.base, p.repeats})
 	return p
+}
+
+// As fills cli, the settings of another program, from the settings file and the environment of
+// this one, and returns the service that the program would have here. It opens no port.
+func (s *Service) As(p settings.Program, cli any, log slog.Handler) (*Service, error) {
+	parsed, err := s.settings.For(p, cli)
+	if err != nil {
+		return nil, err
+	}
+	other := newService(p.Name, log)
+	other.settings = parsed
+	return other, nil
 }
 
 // Ready registers a check that /readyz asks: nil means ready, an error says why
@@ -121,17 +136,13 @@ func (s *Service) Given(setting string) string {
 	if s.settings == nil {
 		return ""
 	}
-	return s.settings.origin(setting).place
+	return s.settings.Given(setting)
 }
 
 // Misconfigured is the error of a setting that only Run could find wrong, with
 // the place where it was set: "settings.yaml:3: admin: another program ...".
 func (s *Service) Misconfigured(setting string, err error) error {
-	p := problem{text: setting + ": " + err.Error()}
-	if s.settings != nil {
-		p.origin = s.settings.origin(setting)
-	}
-	return Misconfigured(&settingError{p, err})
+	return Misconfigured(s.settings.Wrong(setting, err))
 }
 
 // MisconfiguredIn is Misconfigured for errors, joined or one, that begin with the
@@ -153,15 +164,6 @@ func (s *Service) MisconfiguredIn(prefix string, err error) error {
 	}
 	return s.Misconfigured(prefix+name, errors.New(rest))
 }
-
-// settingError is a problem with a cause that may be asked for.
-type settingError struct {
-	problem
-	cause error
-}
-
-func (e *settingError) Error() string { return e.String() }
-func (e *settingError) Unwrap() error { return e.cause }
 
 // flush writes the log lines that wait for their turn, the parts' too.
 func (h *hub) flush() {

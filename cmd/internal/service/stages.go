@@ -115,7 +115,7 @@ func (f *fleet) note(r result) {
 	case f.failure == nil:
 		f.failure = fmt.Errorf("%s: %w", stage.Name, r.err)
 	default: // most often a consequence of the first
-		f.s.Log.Error("another stage failed", "stage", stage.Name, "err", r.err)
+		f.s.Log.Error("another stage failed", "stage", stage.Name, "error", r.err)
 	}
 }
 
