@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,6 +22,9 @@ type Needs struct {
 	Topics map[string][]string
 	Group  string
 }
+
+// coordinatorPause is between two questions after a group's coordinator.
+const coordinatorPause = 250 * time.Millisecond
 
 // mayUnknown is what a broker answers that keeps no such list (KIP-430).
 const mayUnknown = math.MinInt32
@@ -70,6 +74,13 @@ func (c KafkaConfig) mayGroup(ctx context.Context, cl *kgo.Client, group string,
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups, req.IncludeAuthorizedOperations = []string{group}, true
 	resp, err := req.RequestWith(ctx, cl)
+	for ; kerr.IsRetriable(err); resp, err = req.RequestWith(ctx, cl) { // a new cluster makes its topic of offsets now
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("ask what is allowed on group %s: %w", group, err)
+		case <-time.After(coordinatorPause):
+		}
+	}
 	if errors.Is(err, kerr.GroupAuthorizationFailed) { // who may not find its coordinator
 		c.denied(log, "group", group, 0, []string{"Read"})
 		return nil
