@@ -38,6 +38,10 @@ build: ## the programs into bin/ (BIN=folder), static, stamped by Go with the co
 notices: build ## of what is in the programs: NOTICE with every licence, sbom.cdx.json (CycloneDX), into bin/
 	cd deploy && go run ./notices -o $(abspath $(BIN)) $(abspath $(BIN))/{alerter,detector,ingest,scanhound}
 
+.PHONY: packages
+packages: notices ## a deb and an rpm with the programs, systemd units, manual and settings, into bin/
+	cd deploy && go run ./packages -bin $(abspath $(BIN)) -o $(abspath $(BIN))
+
 .PHONY: image
 image: ## one container image with all programs, scanhound:dev (docker)
 	docker build -t scanhound:dev -f deploy/image/Dockerfile .
@@ -56,6 +60,11 @@ test-k8s: ## the manifests on a real Kubernetes API with KEDA, Kafka, NATS; the 
 	cd deploy && go test -c -o $(CURDIR)/.cache/k8s/cluster.test ./cluster
 	cd deploy/cluster && SCANHOUND_K8S=$(CURDIR)/.cache/k8s unshare --net --mount --pid --fork --mount-proc --kill-child \
 		$(CURDIR)/.cache/k8s/cluster.test -test.v -test.timeout 30m $(TESTFLAGS)
+
+.PHONY: test-packages
+test-packages: ## the deb under a systemd of its own, in a container (root; debootstrap, systemd-container)
+	test -d .cache/debian || { mkdir -p .cache && debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus bookworm .cache/debian.new && mv .cache/debian.new .cache/debian; }
+	cd deploy && SCANHOUND_DEBIAN=$(CURDIR)/.cache/debian go test -count=1 -v ./packages $(TESTFLAGS)
 
 .PHONY: check
 check: check-format check-mod check-build check-vet check-lint check-rules check-shell ## all that is checked without running the suite

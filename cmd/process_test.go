@@ -50,7 +50,8 @@ func (p *process) start() {
 
 func command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(programs, name), args...)
-	cmd.Env = []string{} // nil would be ours
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal, as a service has none
+	cmd.Env = []string{}                                 // nil would be ours
 	return cmd
 }
 

@@ -9,16 +9,10 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
-	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-var program = settings.Program{
-	Name:  "alerter",
-	Help:  "Publishes alerts from Kafka to NATS JetStream, where SIEMs subscribe.",
-	Admin: "127.0.0.1:9103",
-	// One settings file may serve all three programs.
-	Others: []any{new(ingest.Config), new(detector.Config)},
-}
+// One settings file may serve all three programs.
+var program = alerter.Program.Beside(new(ingest.Config), new(detector.Config))
 
 type cli struct {
 	service.Config

@@ -9,16 +9,10 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
-	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-var program = settings.Program{
-	Name:  "detector",
-	Help:  "Reads flows from Kafka, remembers two days of every source, and writes an alert when one of them scans.",
-	Admin: "127.0.0.1:9102",
-	// One settings file may serve all three programs.
-	Others: []any{new(ingest.Config), new(alerter.Config)},
-}
+// One settings file may serve all three programs.
+var program = detector.Program.Beside(new(ingest.Config), new(alerter.Config))
 
 type cli struct {
 	service.Config

@@ -9,16 +9,10 @@ import (
 	"github.com/scanhound/scanhound/cmd/internal/detector"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/service"
-	"github.com/scanhound/scanhound/cmd/internal/settings"
 )
 
-var program = settings.Program{
-	Name:  "ingest",
-	Help:  "Receives NetFlow, IPFIX and sFlow datagrams and writes their flows to Kafka.",
-	Admin: "127.0.0.1:9101",
-	// One settings file may serve all three programs.
-	Others: []any{new(detector.Config), new(alerter.Config)},
-}
+// One settings file may serve all three programs.
+var program = ingest.Program.Beside(new(detector.Config), new(alerter.Config))
 
 type cli struct {
 	service.Config

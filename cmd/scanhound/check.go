@@ -26,8 +26,8 @@ type check struct {
 
 // inspected is a program as check sees it: what it is filled from, and what is asked.
 type inspected struct {
+	settings.Program
 	cli      any
-	admin    string
 	kafka    *stream.KafkaConfig
 	readable func(*service.Service) error
 	online   func(context.Context, *slog.Logger) error
@@ -84,7 +84,7 @@ func (c *check) Run(ctx context.Context, s *service.Service) error {
 }
 
 func (c *check) offline(name string, p inspected, s *service.Service, f *diagnosis) error {
-	as, err := s.As(settings.Program{Name: name, Admin: p.admin, Others: program.Others}, p.cli, f.of(name))
+	as, err := s.As(p.Beside(program.Others...), p.cli, f.of(name))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func programOf(name string) inspected {
 			service.Config
 			Ingest ingest.Config `embed:""`
 		})
-		return inspected{cli, "127.0.0.1:9101", &cli.Ingest.Kafka,
+		return inspected{ingest.Program, cli, &cli.Ingest.Kafka,
 			func(s *service.Service) error { return ingest.Readable(cli.Ingest, s) },
 			func(ctx context.Context, log *slog.Logger) error { return ingest.Check(ctx, cli.Ingest, log) }}
 	case "detector":
@@ -123,7 +123,7 @@ func programOf(name string) inspected {
 			service.Config
 			Detector detector.Config `embed:""`
 		})
-		return inspected{cli, "127.0.0.1:9102", &cli.Detector.Kafka,
+		return inspected{detector.Program, cli, &cli.Detector.Kafka,
 			func(s *service.Service) error { return detector.Readable(cli.Detector, s) },
 			func(ctx context.Context, log *slog.Logger) error { return detector.Check(ctx, cli.Detector, log) }}
 	default:
@@ -131,7 +131,7 @@ func programOf(name string) inspected {
 			service.Config
 			Alerter alerter.Config `embed:""`
 		})
-		return inspected{cli, "127.0.0.1:9103", &cli.Alerter.Kafka,
+		return inspected{alerter.Program, cli, &cli.Alerter.Kafka,
 			func(s *service.Service) error { return alerter.Readable(cli.Alerter, s) },
 			func(ctx context.Context, log *slog.Logger) error { return alerter.Check(ctx, cli.Alerter, log) }}
 	}

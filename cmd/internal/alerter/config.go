@@ -4,9 +4,13 @@ import (
 	"fmt"
 
 	"github.com/scanhound/scanhound/cmd/internal/output"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
+
+// Program is the alerter as its users know it.
+var Program = settings.Program{Name: "alerter", Help: "Publishes alerts from Kafka to NATS JetStream, where SIEMs subscribe.", Admin: "127.0.0.1:9103"}
 
 // Config is every setting of the alerter.
 type Config struct {

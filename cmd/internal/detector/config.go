@@ -6,9 +6,13 @@ import (
 
 	"github.com/scanhound/scanhound/cmd/internal/place"
 	"github.com/scanhound/scanhound/cmd/internal/rules"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
+
+// Program is the detector as its users know it.
+var Program = settings.Program{Name: "detector", Help: "Reads flows from Kafka, remembers two days of every source, and writes an alert when one of them scans.", Admin: "127.0.0.1:9102"}
 
 // Config is every setting of the detector.
 type Config struct {

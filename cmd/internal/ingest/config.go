@@ -6,9 +6,13 @@ import (
 
 	"github.com/scanhound/scanhound/cmd/internal/orientation"
 	"github.com/scanhound/scanhound/cmd/internal/place"
+	"github.com/scanhound/scanhound/cmd/internal/settings"
 	"github.com/scanhound/scanhound/schema/netflow"
 	"github.com/scanhound/scanhound/stream"
 )
+
+// Program is the ingest as its users know it.
+var Program = settings.Program{Name: "ingest", Help: "Receives NetFlow, IPFIX and sFlow datagrams and writes their flows to Kafka.", Admin: "127.0.0.1:9101"}
 
 // Config is every setting of ingest.
 type Config struct {

@@ -68,7 +68,7 @@ func (f *Files) read(one *file) error {
 const lookEvery = 5 * time.Second
 
 // Run reads files again when they change, and all of them at SIGHUP, until ctx
-// ends. Where there are none, SIGHUP keeps its meaning that the terminal is gone.
+// ends. Where there are none, a SIGHUP that says that the terminal is gone ends the process.
 func (f *Files) Run(ctx context.Context) error {
 	every := time.NewTicker(lookEvery)
 	defer every.Stop()

@@ -14,6 +14,12 @@ type Program struct {
 	Variables []string
 }
 
+// Beside returns p as it is where it may share its settings file with others.
+func (p Program) Beside(others ...any) Program {
+	p.Others = others
+	return p
+}
+
 // Log are the settings of the logger, which every program has.
 type Log struct {
 	Level  string `default:"info" enum:"debug,info,warn,error" help:"Least level that is written."`
