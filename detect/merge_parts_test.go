@@ -127,7 +127,7 @@ func TestNoFieldOfTheStateIsForgottenInTheSlices(t *testing.T) {
 		{suspect{}, 16, "record is where it lies; internal comes from the settings; credits spare asking; one is empty"},
 		{evidence{}, 16, "exporter spares looking at exporters"},
 		{scan{}, 16, "suspect has it"},
-		{said{}, 9, ""},
+		{said{}, 10, ""},
 		{scope{}, 5, "firstHosts and firstPorts are where the first of the lists lie"},
 		{crossing{}, 8, ""},
 		{closedScan{}, 13, "suspect has it"},

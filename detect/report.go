@@ -196,11 +196,11 @@ func (d *docket) tell(sc *scan, m *measured, state schema.State, reason string) 
 	if sc.suspect.net {
 		a.Prefix = 64
 	}
-	a.Severity = d.severity(sc, m, a.Confidence)
+	a.Severity = sc.said.severity.OrMore(d.severity(sc, m, a.Confidence))
 	a.MITRE = d.technique(sc)
 	sc.said = said{
 		at: d.clock.now, pairs: m.scale.Pairs.Count, seen: sc.seen, jumpAt: sc.seen + (jump-1)*m.scale.Pairs.Count,
-		kind: a.Kind, exporters: len(e.exporters),
+		kind: a.Kind, severity: a.Severity, exporters: len(e.exporters),
 	}
 	sc.said.refreshAt = sc.refreshAfter()
 	d.stats.Revisions++

@@ -20,7 +20,7 @@ func (d *Detector) resume(acc *account, s *suspect, x *crossing, at schema.Time)
 		d.ledger.sketched -= min(p.bytes(), d.ledger.sketched)
 		s.closedScans = slices.Delete(s.closedScans, i, i+1)
 		d.docket.reopened = slices.DeleteFunc(d.docket.reopened, func(o *closedScan) bool { return o == p })
-		sc.revision, sc.sessions = p.alert.Revision, p.alert.Answered
+		sc.revision, sc.sessions, sc.said.severity = p.alert.Revision, p.alert.Answered, p.alert.Severity
 		sc.last, sc.heard, sc.nth = max(sc.last, at), d.clock.now, d.docket.opened
 		s.evidence[sc.track].join(&p.evidence)
 		d.ledger.takeBack(sc, &p.kept)

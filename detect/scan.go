@@ -40,6 +40,7 @@ type said struct {
 	refreshAt uint64 // how many there are when a refresh measures again
 	jumpAt    uint64 // how many there are when a jump is looked for again
 	kind      schema.Kind
+	severity  schema.Severity // "" in a state of version 2, and before the first
 	exporters int
 	settled   bool // nothing was touched since
 	key       bool // another key has joined, and is not told yet

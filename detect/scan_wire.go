@@ -13,7 +13,7 @@ import (
 //
 //	scan      id:16 track:1 nth:u revision:u seen:u rule:1 contact:8,1 horizon:s count:u
 //	          threshold:u flags:1 (0 slow, 1 settled, 2 sequential, 3 key, 4 life, 5 sensitive, 6 fan-out) scope
-//	          first last:s heard:s (2)  said at:s pairs seen refresh jump:u kind:text exporters:s
+//	          first last:s heard:s (2)  said at:s pairs seen refresh jump:u kind:text exporters:s (3) severity:text
 //	          footprint:1 (0 none, 1 and its own, 2 the track's) [life: counts]
 //	          list(session: addr port:2 proto:text back:1)
 //	  scope   all:1 list(host:4) list(port:2 class:1)
@@ -89,6 +89,9 @@ func (s *said) wire(w *wire.Wire) {
 	wire.Num(w, &s.jumpAt)
 	w.Text((*string)(&s.kind))
 	wire.Signed(w, &s.exporters)
+	if w.Has(3) {
+		w.Text((*string)(&s.severity))
+	}
 }
 
 func (k *portKey) wire(w *wire.Wire) {

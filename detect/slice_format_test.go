@@ -144,7 +144,7 @@ func TestASliceThatIsNotAsItWasWrittenIsRefusedAndChangesNothing(t *testing.T) {
 		}
 	}
 	refused("nothing", "ends early", nil, nil)
-	refused("another version", "version 9, this program knows 2", nil, detect.Sealed([]byte{9, 0}))
+	refused("another version", "version 9, this program knows 3", nil, detect.Sealed([]byte{9, 0}))
 	refused("another window", "it has a window of 48h0m0s, this is 24h0m0s", func(c *detect.Config) { c.Window = 24 * time.Hour }, largest)
 	refused("a bit that flipped", "checksum", nil, append([]byte{2, largest[1] ^ 1}, largest[2:]...))
 	refused("a part that there is not", "a part that there is not", nil, detect.Sealed([]byte{2, 0x81, 2, 0, 0, 0}))

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,8 @@ type Alert struct {
 	State    State    `json:"state"`
 	Reason   string   `json:"reason"` // why this revision was written
 	Kind     Kind     `json:"kind"`
-	Severity Severity `json:"severity"`
-	MITRE    []string `json:"mitre"` // ATT&CK technique ids
+	Severity Severity `json:"severity"` // never falls while the alert lives
+	MITRE    []string `json:"mitre"`    // ATT&CK technique ids
 
 	Source    netip.Addr `json:"source"`
 	Prefix    uint8      `json:"source_prefix,omitempty"` // 64 where the source is all of an IPv6 /64
@@ -178,6 +179,19 @@ const (
 	High     Severity = "high"
 	Critical Severity = "critical"
 )
+
+// rank is 1 for the least severity, 0 for none.
+func (s Severity) rank() int { return slices.Index(severities, s) + 1 }
+
+var severities = []Severity{Low, Medium, High, Critical}
+
+// OrMore returns the greater of two severities.
+func (s Severity) OrMore(t Severity) Severity {
+	if t.rank() > s.rank() {
+		return t
+	}
+	return s
+}
 
 // Duration is a time.Duration whose JSON is the shortest usual form: "5m", "48h".
 type Duration time.Duration

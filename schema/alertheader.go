@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -15,12 +14,11 @@ type AlertHeader struct {
 	Revision uint32   `json:"revision"`
 	Kind     Kind     `json:"kind"`
 	Severity Severity `json:"severity"`
-	Site     string   `json:"site"`
 }
 
 // Header returns what one must know of a to pass it on.
 func (a *Alert) Header() AlertHeader {
-	return AlertHeader{ID: a.ID, Revision: a.Revision, Kind: a.Kind, Severity: a.Severity, Site: a.Site}
+	return AlertHeader{ID: a.ID, Revision: a.Revision, Kind: a.Kind, Severity: a.Severity}
 }
 
 // ReadAlertHeader reads the header out of the wire form of an alert. The rest must be
@@ -35,6 +33,8 @@ func ReadAlertHeader(b []byte) (AlertHeader, error) {
 	switch {
 	case h.ID == "" || h.Revision == 0:
 		return AlertHeader{}, fmt.Errorf("decode alert: id or revision is missing")
+	case !isToken(h.ID):
+		return AlertHeader{}, fmt.Errorf("decode alert: id %q cannot stand in a subject", h.ID)
 	case !isToken(string(h.Kind)):
 		return AlertHeader{}, fmt.Errorf("decode alert %s: kind %q cannot stand in a subject", h.ID, h.Kind)
 	case !isToken(string(h.Severity)):
@@ -43,11 +43,32 @@ func ReadAlertHeader(b []byte) (AlertHeader, error) {
 	return h, nil
 }
 
-// Subject returns the NATS subject of an alert: alerts.scan.KIND.SEVERITY.SITE, the
-// alert's own site or else the given one. Addresses stay out of it, they would make a
-// subject for each.
-func (h *AlertHeader) Subject(site string) string {
-	return "alerts.scan." + string(h.Kind) + "." + string(h.Severity) + "." + token(cmp.Or(h.Site, site))
+// Subject returns the NATS subject of an alert: alerts.scan.SITE.SHARD.ID. It has nothing in it
+// that changes while the scan goes on, as its kind and severity do: all revisions of one alert
+// have one subject, and no filter gets a part of them. SITE is the alerter's, SHARD the first
+// digit of the id, for who shares the work among up to 16 consumers.
+func (h *AlertHeader) Subject(site string) string { return "alerts.scan." + h.place(site) }
+
+// SevereSubjects returns the subjects of the copies of a revision: alerts.high.SITE.SHARD.ID of
+// what is high or critical, alerts.critical.SITE.SHARD.ID of what is critical. The severity of
+// an alert never falls, so who filters by one of them gets all revisions since it was reached.
+func (h *AlertHeader) SevereSubjects(site string) []string {
+	switch h.Severity {
+	case High:
+		return []string{"alerts.high." + h.place(site)}
+	case Critical:
+		return []string{"alerts.high." + h.place(site), "alerts.critical." + h.place(site)}
+	default:
+		return nil
+	}
+}
+
+func (h *AlertHeader) place(site string) string { return token(site) + "." + h.ID[:1] + "." + h.ID }
+
+// SomeSubjects are those of an alert that does not exist, to ask whether one would be taken.
+func SomeSubjects(site string) []string {
+	h := AlertHeader{ID: "0", Severity: Critical}
+	return append(h.SevereSubjects(site), h.Subject(site))
 }
 
 // MessageID is the name of one revision: NATS drops a second message that has it.

@@ -9,9 +9,9 @@ import (
 
 func TestTheHeaderOfAnAlertIsReadBesideWhatIsNotKnown(t *testing.T) {
 	for _, c := range []struct{ text, subject, id string }{
-		{`{"id":"ab","revision":3,"state":"open","kind":"sweep","severity":"low","site":"berlin"}`, "alerts.scan.sweep.low.berlin", "ab.3"},
-		{` { "from_tomorrow" : {"id":[1,{}]}, "severity":"dire", "kind":"slow-loris", "revision":1, "id":"x", "first_seen": 5 } `, "alerts.scan.slow-loris.dire.lab", "x.1"},
-		{`{"id":"ab","revision":4294967295,"kind":"mixed","severity":"high","site":"a.b *>"}`, "alerts.scan.mixed.high.a_b___", "ab.4294967295"},
+		{`{"id":"ab","revision":3,"state":"open","kind":"sweep","severity":"low","site":"berlin"}`, "alerts.scan.lab.a.ab", "ab.3"},
+		{` { "from_tomorrow" : {"id":[1,{}]}, "severity":"dire", "kind":"slow-loris", "revision":1, "id":"x", "first_seen": 5 } `, "alerts.scan.lab.x.x", "x.1"},
+		{`{"id":"ab","revision":4294967295,"kind":"mixed","severity":"high","site":"a.b *>"}`, "alerts.scan.lab.a.ab", "ab.4294967295"},
 	} {
 		h, err := schema.ReadAlertHeader([]byte(c.text))
 		if err != nil || h.Subject("lab") != c.subject || h.MessageID() != c.id {
@@ -30,7 +30,7 @@ func TestWhatHasNoHeaderIsNoAlert(t *testing.T) {
 		{`{"id":"x","revision":1,"kind":"sweep","severity":"low"`, "decode alert"},
 		{`{"id":"x","revision":"one","kind":"sweep","severity":"low"}`, "decode alert"},
 		{`{"id":"x","revision":4294967296,"kind":"sweep","severity":"low"}`, "decode alert"},
-		{`{"id":"x","revision":1,"kind":"sweep","severity":"low","site":5}`, "decode alert"},
+		{`{"id":"x.y","revision":1,"kind":"sweep","severity":"low"}`, `id "x.y"`},
 		{`{"id":"","revision":1,"kind":"sweep","severity":"low"}`, "id or revision is missing"},
 		{`{"id":"x","kind":"sweep","severity":"low"}`, "id or revision is missing"},
 		{`{"id":"x","revision":1,"severity":"low"}`, `kind ""`},
@@ -54,8 +54,20 @@ func TestTheHeaderOfAnAlertIsThatOfItsWireForm(t *testing.T) {
 	if h, err := schema.ReadAlertHeader(text); err != nil || h != a.Header() {
 		t.Errorf("read %+v, wrote %+v, %v", h, a.Header(), err)
 	}
-	if a.MessageID() != "ab.7" || schema.Subject(&a, "else") != "alerts.scan.block.critical.lab" {
+	if a.MessageID() != "ab.7" || schema.Subject(&a, "else") != "alerts.scan.else.a.ab" {
 		t.Errorf("id %s, subject %s", a.MessageID(), schema.Subject(&a, "else"))
+	}
+}
+
+func TestSevereAlertsHaveCopies(t *testing.T) {
+	for severity, want := range map[schema.Severity]string{
+		schema.Low: "", schema.Medium: "", "dire": "",
+		schema.High: "alerts.high.lab.a.ab", schema.Critical: "alerts.high.lab.a.ab alerts.critical.lab.a.ab",
+	} {
+		h := schema.AlertHeader{ID: "ab", Severity: severity}
+		if got := strings.Join(h.SevereSubjects("lab"), " "); got != want {
+			t.Errorf("%s: %s", severity, got)
+		}
 	}
 }
 

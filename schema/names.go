@@ -19,6 +19,12 @@ const (
 	AlertSubjects = "alerts.scan.>"
 )
 
+// SevereSubjects are those of the copies of severe alerts, see [AlertHeader.SevereSubjects].
+var SevereSubjects = []string{"alerts.high.>", "alerts.critical.>"}
+
+// SevereStream is the name of the stream that holds the copies, beside the named one.
+func SevereStream(alerts string) string { return alerts + "_SEVERE" }
+
 // Subject returns the NATS subject of an alert, see [AlertHeader.Subject].
 func Subject(a *Alert, site string) string {
 	h := a.Header()

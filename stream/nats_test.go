@@ -108,8 +108,49 @@ func TestAnAlertPublishedTwiceIsStoredOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, err := schema.ParseAlert(m.Data)
-	if err != nil || m.Subject != "alerts.scan.vertical.medium.lab" || m.Header.Get("Nats-Msg-Id") != a.MessageID() || a.Revision != 2 {
+	if err != nil || m.Subject != "alerts.scan.lab.0.0000000000000000" || m.Header.Get("Nats-Msg-Id") != a.MessageID() || a.Revision != 2 {
 		t.Errorf("message %+v, %v", m, err)
+	}
+}
+
+func TestSevereAlertsStandInAStreamOfTheirOwnToo(t *testing.T) {
+	n := withStream(t, natsServer(t, embedded.NATSConfig{}).URL())
+	p := n.Publisher("lab")
+	var list []stream.RawAlert
+	for i, severity := range []schema.Severity{schema.Low, schema.Medium, schema.High, schema.Critical, schema.Critical} {
+		a := alert(7, i+1)
+		a.Severity = severity
+		list = append(list, raw(t, a))
+	}
+	for range 2 { // the second time after a crash
+		if err := p.Publish(soon(t), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := p.Stats(); s.Published != 10 || s.Duplicates != 5 || s.Copies != 10 {
+		t.Errorf("stats %+v", s)
+	}
+	if s := stored(t, n); s.Msgs != 5 || s.NumSubjects != 1 {
+		t.Errorf("%d messages of %d subjects, want 5 of one", s.Msgs, s.NumSubjects)
+	}
+	s, err := n.JetStream().Stream(soon(t), schema.SevereStream(schema.AlertStream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range s.CachedInfo().State.Msgs {
+		m, err := s.GetMsg(soon(t), i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := schema.ParseAlert(m.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s %d", strings.TrimSuffix(m.Subject, ".lab.0."+a.ID), a.Revision))
+	}
+	if want := "alerts.high 3, alerts.high 4, alerts.critical 4, alerts.high 5, alerts.critical 5"; strings.Join(got, ", ") != want {
+		t.Errorf("copies %v, want %s", got, want)
 	}
 }
 
@@ -131,7 +172,7 @@ func TestAnAlertIsPublishedAsItCame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(m.Data) != text || m.Subject != "alerts.scan.creep.dire.x_y" || m.Header.Get("Nats-Msg-Id") != "ab.2" {
+	if string(m.Data) != text || m.Subject != "alerts.scan.lab.a.ab" || m.Header.Get("Nats-Msg-Id") != "ab.2" {
 		t.Errorf("published %q on %s as %s, want %q", m.Data, m.Subject, m.Header.Get("Nats-Msg-Id"), text)
 	}
 }
@@ -261,7 +302,7 @@ func TestAStreamThatExistsIsUsedOrSaidToBeUnfit(t *testing.T) {
 		{"wider subjects", jetstream.StreamConfig{Name: schema.AlertStream, Subjects: []string{"other", "alerts.>"}}, ""},
 		{"other subjects", jetstream.StreamConfig{Name: schema.AlertStream, Subjects: []string{"other"}}, "add alerts.scan.>"},
 		{"no acknowledgements", jetstream.StreamConfig{Name: schema.AlertStream, Subjects: []string{schema.AlertSubjects}, NoAck: true}, "no_ack"},
-		{"subjects of another stream", jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"alerts.scan.vertical.>"}}, "another stream has subjects"},
+		{"subjects of another stream", jetstream.StreamConfig{Name: "OTHER", Subjects: []string{"alerts.scan.berlin.>"}}, "another stream has subjects"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := dialNATS(t, natsServer(t, embedded.NATSConfig{}).URL())

@@ -57,7 +57,7 @@ func (n *NATS) because(since time.Time, err error) error {
 		return err
 	}
 	if v := n.violation.Load(); v != nil && (v.lasts || !v.at.Before(since)) {
-		return fmt.Errorf("%w: allow this user to publish to %s and to the stream's API (docs/operating.md, Permissions), and to subscribe to _INBOX.>", v.err, schema.AlertSubjects)
+		return fmt.Errorf("%w: allow this user to publish to %s and to the stream's API (docs/operating.md, Permissions), and to subscribe to _INBOX.>", v.err, strings.Join(append([]string{schema.AlertSubjects}, schema.SevereSubjects...), ", "))
 	}
 	return err
 }

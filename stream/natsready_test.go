@@ -84,7 +84,7 @@ func TestAskingStoresNothingAndSeesThatTheStreamIsGone(t *testing.T) {
 }
 
 func TestAUserWhoMayOnlyPublishUsesTheStreamAsItIs(t *testing.T) {
-	n := as(t, server.Options{}, []string{"alerts.scan.>"}, []string{"_INBOX.>"})
+	n := as(t, server.Options{}, []string{"alerts.scan.>", "alerts.high.>", "alerts.critical.>"}, []string{"_INBOX.>"})
 	if err := n.EnsureStream(soon(t)); err != nil {
 		t.Error(err)
 	}

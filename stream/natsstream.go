@@ -52,71 +52,110 @@ func (n *NATS) ensureOnce(ctx context.Context) error {
 	if err := n.Connected(); err != nil {
 		return err
 	}
+	for _, s := range n.streams() {
+		if err := n.ensure(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alertStream is one of those that hold alerts.
+type alertStream struct {
+	name, about string
+	subjects    []string
+	bytes       int64 // that it may take
+	copies      bool  // of alerts that stand elsewhere, too
+}
+
+func (n *NATS) streams() []alertStream {
+	name := n.cfg.StreamConfig.Name
+	return []alertStream{
+		{name, "scan alerts of scanhound", []string{schema.AlertSubjects}, n.cfg.MaxBytes, false},
+		{schema.SevereStream(name), "copies of the scan alerts of scanhound that are high or critical", schema.SevereSubjects, max(n.cfg.MaxBytes/4, -1), true},
+	}
+}
+
+func (n *NATS) ensure(ctx context.Context, want alertStream) error {
 	c, asked := n.cfg.StreamConfig, time.Now()
 	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	s, err := n.js.Stream(ctx, c.Name)
+	s, err := n.js.Stream(ctx, want.name)
 	switch {
 	case err == nil:
-		return n.adopt(s.CachedInfo().Config)
+		return n.adopt(s.CachedInfo().Config, want)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
-		return fmt.Errorf("create stream %s: %w: enable JetStream in the server and for this account", c.Name, err)
+		return fmt.Errorf("create stream %s: %w: enable JetStream in the server and for this account", want.name, err)
 	case !errors.Is(err, jetstream.ErrStreamNotFound):
-		return n.unseen(whole, fmt.Errorf("look up stream %s: %w", c.Name, n.because(asked, err)))
+		return n.unseen(whole, want, fmt.Errorf("look up stream %s: %w", want.name, n.because(asked, err)))
 	}
 	_, err = n.js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: c.Name, Description: "scan alerts of scanhound", Subjects: []string{schema.AlertSubjects},
+		Name: want.name, Description: want.about, Subjects: want.subjects,
 		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage, Discard: jetstream.DiscardOld,
-		MaxAge: c.MaxAge, MaxBytes: c.MaxBytes, MaxMsgSize: maxAlert, MaxMsgs: -1, MaxConsumers: -1,
+		MaxAge: c.MaxAge, MaxBytes: want.bytes, MaxMsgSize: maxAlert, MaxMsgs: -1, MaxConsumers: -1,
 		Replicas: c.Replicas, Duplicates: c.Duplicates, DenyDelete: true,
 	})
 	var api *jetstream.APIError
 	switch {
 	case err == nil:
-		n.log.Info("alert stream created", "stream", c.Name, "subjects", schema.AlertSubjects)
+		n.log.Info("alert stream created", "stream", want.name, "subjects", strings.Join(want.subjects, ", "))
 		return nil
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
 		return err // another of us was quicker: look again
+	case errors.As(err, &api) && api.ErrorCode == codeSubjectOverlap && want.copies && n.takesAll(whole, want) == nil:
+		n.log.Info("another stream takes the copies of severe alerts; it is used as it is", "subjects", strings.Join(want.subjects, ", "))
+		return nil
 	case errors.As(err, &api) && api.ErrorCode == codeSubjectOverlap:
-		return fmt.Errorf("create stream %s: %w: another stream has subjects in %s: delete it, or give its name as nats-stream-name: %w", c.Name, errStream, schema.AlertSubjects, err)
+		return fmt.Errorf("create stream %s: %w: another stream has subjects in %s: delete it, or give its name as nats-stream-name: %w", want.name, errStream, strings.Join(want.subjects, ", "), err)
 	case errors.As(err, &api) && api.ErrorCode == codeNoReplicas:
-		return fmt.Errorf("create stream %s: %w: %d replicas need a NATS cluster, and this server stands alone: set nats-stream-replicas to 1: %w", c.Name, errStream, c.Replicas, err)
+		return fmt.Errorf("create stream %s: %w: %d replicas need a NATS cluster, and this server stands alone: set nats-stream-replicas to 1: %w", want.name, errStream, c.Replicas, err)
 	}
-	return fmt.Errorf("create stream %s with %d replicas: %w", c.Name, c.Replicas, n.because(asked, err))
+	return fmt.Errorf("create stream %s with %d replicas: %w", want.name, c.Replicas, n.because(asked, err))
 }
 
 // unseen takes a stream as it is that this user may not look at, if it takes alerts: to
 // publish is all that is needed.
-func (n *NATS) unseen(ctx context.Context, err error) error {
+func (n *NATS) unseen(ctx context.Context, want alertStream, err error) error {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
-	defer cancel()
-	h := schema.AlertHeader{Kind: schema.Vertical, Severity: schema.Low}
-	if also := n.takes(ctx, h.Subject("")); also != nil {
+	if also := n.takesAll(ctx, want); also != nil {
 		return fmt.Errorf("%w; %w", err, also)
 	}
-	n.log.Warn("the alert stream may not be looked at by this user; it takes alerts, and is used as it is", "stream", n.cfg.StreamConfig.Name)
+	n.log.Warn("the alert stream may not be looked at by this user; it takes alerts, and is used as it is", "stream", want.name)
+	return nil
+}
+
+// takesAll says why alerts would not be stored that are of the stream's subjects.
+func (n *NATS) takesAll(ctx context.Context, want alertStream) error {
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	for _, subject := range want.subjects {
+		if err := n.takes(ctx, strings.Replace(subject, ">", "default.0.0", 1)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // adopt judges a stream that someone else has made.
-func (n *NATS) adopt(have jetstream.StreamConfig) error {
+func (n *NATS) adopt(have jetstream.StreamConfig, of alertStream) error {
 	want := n.cfg.StreamConfig
-	covers := slices.ContainsFunc(have.Subjects, func(s string) bool {
-		prefix, all := strings.CutSuffix(s, ">")
-		return all && strings.HasPrefix(schema.AlertSubjects, prefix)
+	missing := slices.DeleteFunc(slices.Clone(of.subjects), func(subject string) bool {
+		return slices.ContainsFunc(have.Subjects, func(s string) bool {
+			prefix, all := strings.CutSuffix(s, ">")
+			return all && strings.HasPrefix(subject, prefix)
+		})
 	})
 	switch {
-	case !covers:
-		return fmt.Errorf("stream %s: %w: its subjects are %q: add %s", have.Name, errStream, have.Subjects, schema.AlertSubjects)
+	case len(missing) > 0:
+		return fmt.Errorf("stream %s: %w: its subjects are %q: add %s", have.Name, errStream, have.Subjects, strings.Join(missing, ", "))
 	case have.NoAck:
 		return fmt.Errorf("stream %s: %w: it acknowledges nothing: set no_ack to false", have.Name, errStream)
 	}
 	differs := func(what string, has, wanted any) {
-		n.log.Warn("the alert stream exists and differs from the settings; it is used as it is", "stream", want.Name, "what", what, "has", has, "settings", wanted)
+		n.log.Warn("the alert stream exists and differs from the settings; it is used as it is", "stream", of.name, "what", what, "has", has, "settings", wanted)
 	}
 	if have.Duplicates < want.Duplicates {
 		differs("duplicates", have.Duplicates, want.Duplicates)

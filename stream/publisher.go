@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,7 @@ type Publisher struct {
 	n    *NATS
 	site string
 
-	fresh, duplicates, refused, retries atomic.Uint64
+	fresh, duplicates, refused, retries, copies atomic.Uint64
 }
 
 // PublisherStats says what became of the alerts: each one given to Publish is
@@ -30,6 +31,7 @@ type PublisherStats struct {
 	Duplicates uint64 // of these, the stream had them already
 	Refused    uint64 // the server will never take them: too large, or its stream has other subjects
 	Retries    uint64 // messages sent again
+	Copies     uint64 // of severe alerts, acknowledged by their stream; they are in none of the others
 }
 
 // ackTimeout is how long a message may wait for its PubAck before it is sent again.
@@ -38,7 +40,7 @@ const ackTimeout = 5 * time.Second
 // inFlight bounds the messages that wait for a PubAck at once.
 const inFlight = 256
 
-// Publisher returns a publisher whose subjects end in site.
+// Publisher returns a publisher whose subjects name the site.
 func (n *NATS) Publisher(site string) *Publisher { return &Publisher{n: n, site: site} }
 
 // A RawAlert is an alert as it came, and what of it names it and its subject.
@@ -55,7 +57,7 @@ func ReadAlert(data []byte) (RawAlert, error) {
 
 // Stats may be called at any time, from any goroutine.
 func (p *Publisher) Stats() PublisherStats {
-	s := PublisherStats{Duplicates: p.duplicates.Load(), Refused: p.refused.Load(), Retries: p.retries.Load()}
+	s := PublisherStats{Duplicates: p.duplicates.Load(), Refused: p.refused.Load(), Retries: p.retries.Load(), Copies: p.copies.Load()}
 	s.Published = p.fresh.Load() + s.Duplicates
 	return s
 }
@@ -66,12 +68,16 @@ func (p *Publisher) Stats() PublisherStats {
 // sent twice is stored once, within the stream's duplicate window. After an outage
 // in the middle, an earlier revision may stand behind a later one: the highest counts.
 func (p *Publisher) Publish(ctx context.Context, alerts []RawAlert) error {
-	msgs := make([]*nats.Msg, 0, len(alerts))
+	msgs := make([]message, 0, len(alerts))
 	for i := range alerts {
 		a := &alerts[i]
-		msg := &nats.Msg{Subject: a.Subject(p.site), Data: a.Data, Header: nats.Header{}}
-		msg.Header.Set(jetstream.MsgIDHeader, a.MessageID())
-		msgs = append(msgs, msg)
+		msgs = append(msgs, newMessage(a.Subject(p.site), a.MessageID(), a.Data))
+		for _, subject := range a.SevereSubjects(p.site) {
+			floor, _, _ := strings.Cut(strings.TrimPrefix(subject, "alerts."), ".")
+			m := newMessage(subject, a.MessageID()+"."+floor, a.Data)
+			m.copied = true
+			msgs = append(msgs, m)
+		}
 	}
 	for len(msgs) > 0 {
 		n := min(len(msgs), inFlight)
@@ -83,8 +89,20 @@ func (p *Publisher) Publish(ctx context.Context, alerts []RawAlert) error {
 	return nil
 }
 
+// message is a revision, or a copy of it for those who want severe ones alone.
+type message struct {
+	*nats.Msg
+	copied bool
+}
+
+func newMessage(subject, id string, data []byte) message {
+	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
+	m.Header.Set(jetstream.MsgIDHeader, id)
+	return message{m, false}
+}
+
 // deliver sends msgs until none is left to send.
-func (p *Publisher) deliver(ctx context.Context, msgs []*nats.Msg) error {
+func (p *Publisher) deliver(ctx context.Context, msgs []message) error {
 	for wait := backoff(0); ; wait = backoff(wait) {
 		asked := time.Now()
 		left, err := p.send(ctx, msgs)
@@ -106,7 +124,7 @@ func (p *Publisher) deliver(ctx context.Context, msgs []*nats.Msg) error {
 
 // send sends each message once and waits for the answers. It returns those to be
 // sent again, and why the last of them failed.
-func (p *Publisher) send(ctx context.Context, msgs []*nats.Msg) (left []*nats.Msg, last error) {
+func (p *Publisher) send(ctx context.Context, msgs []message) (left []message, last error) {
 	futures := make([]jetstream.PubAckFuture, len(msgs))
 	failures := make([]error, len(msgs))
 	for i, m := range msgs {
@@ -116,12 +134,14 @@ func (p *Publisher) send(ctx context.Context, msgs []*nats.Msg) (left []*nats.Ms
 	for i, m := range msgs {
 		err := failures[i]
 		if err == nil {
-			err = p.await(ctx, futures[i])
+			err = p.await(ctx, futures[i], m.copied)
 		}
 		switch {
 		case err == nil:
 		case permanent(err) || errors.Is(err, jetstream.ErrNoStreamResponse) && p.n.unwanted(ctx, m.Subject):
-			p.refused.Add(1)
+			if !m.copied {
+				p.refused.Add(1)
+			}
 			p.n.log.Error("alert left out: NATS will not take it", "subject", m.Subject, "id", m.Header.Get(jetstream.MsgIDHeader), "bytes", len(m.Data), "error", err)
 		default:
 			left, last = append(left, m), err
@@ -131,13 +151,16 @@ func (p *Publisher) send(ctx context.Context, msgs []*nats.Msg) (left []*nats.Ms
 }
 
 // await waits for one answer, which comes within ackTimeout.
-func (p *Publisher) await(ctx context.Context, f jetstream.PubAckFuture) error {
+func (p *Publisher) await(ctx context.Context, f jetstream.PubAckFuture, copied bool) error {
 	select {
 	case ack := <-f.Ok():
 		// Each is counted in one place: published less duplicates is a metric, and never falls.
-		if ack.Duplicate {
+		switch {
+		case copied:
+			p.copies.Add(1)
+		case ack.Duplicate:
 			p.duplicates.Add(1)
-		} else {
+		default:
 			p.fresh.Add(1)
 		}
 		return nil

@@ -31,7 +31,7 @@ type serve struct {
 	Disk int64  `default:"21474836480" group:"Data:" placeholder:"BYTES" help:"Bytes that flows, state and alerts may take in Kafka's part of the folder; beyond them the oldest flows go. NATS has a limit of its own, nats-stream-max-bytes."`
 	logConfig
 	NATS    natsListener  `embed:"" prefix:"nats-" group:"NATS:"`
-	Site    string        `group:"NATS:" help:"Last token of the subjects, alerts.scan.KIND.SEVERITY.SITE; without it default."`
+	Site    string        `group:"NATS:" help:"Where this installation is, in the subjects of its alerts: alerts.scan.SITE.SHARD.ID; without it default."`
 	Outputs output.Config `embed:"" group:"Outputs:"`
 	ingest.Receiving
 	Place place.Config `embed:"" group:"Places:"`
@@ -99,7 +99,7 @@ func (c *serve) Run(ctx context.Context, s *service.Service) error {
 	}
 	defer lock.Close()
 	begun := time.Now()
-	b, err := startBrokers(c.Data, c.kafka(), embedded.NATSConfig{Listen: c.NATS.Listen, Owned: []string{schema.AlertSubjects}, Users: users}, s)
+	b, err := startBrokers(c.Data, c.kafka(), embedded.NATSConfig{Listen: c.NATS.Listen, Owned: append([]string{schema.AlertSubjects}, schema.SevereSubjects...), Users: users}, s)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return service.Misconfigured(fmt.Errorf("%w: another program listens there; give nats-listen or kafka-port another", err))
 	}

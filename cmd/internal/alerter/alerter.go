@@ -131,8 +131,12 @@ func (a *Alerter) giveUp(ctx context.Context) error {
 
 // takes says why NATS would not store an alert.
 func (a *Alerter) takes(ctx context.Context) error {
-	h := schema.AlertHeader{Kind: schema.Vertical, Severity: schema.Low}
-	return a.nats.Takes(ctx, h.Subject(a.cfg.Site))
+	for _, subject := range schema.SomeSubjects(a.cfg.Site) {
+		if err := a.nats.Takes(ctx, subject); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // connect waits for NATS and Kafka.
@@ -222,6 +226,7 @@ func (a *Alerter) Stats() Stats {
 		s.Duplicates += one.Duplicates
 		s.Refused += one.Refused
 		s.Retries += one.Retries
+		s.Copies += one.Copies
 	}
 	return s
 }
@@ -252,5 +257,6 @@ func (a *Alerter) register(s *service.Service) {
 		})
 	s.Gauge("last_alert_timestamp_seconds", "When NATS acknowledged the last alert revision, in seconds since 1970; 0 before the first since the start.",
 		func() float64 { return float64(a.last.Load()) / 1000 })
+	s.Counter("severe_copies_total", "Copies of high and critical revisions that their stream has acknowledged, repeated ones too.", func() uint64 { return a.Stats().Copies })
 	s.Counter("retries_total", "Alert revisions sent to NATS again.", func() uint64 { return a.Stats().Retries })
 }

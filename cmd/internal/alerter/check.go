@@ -27,8 +27,7 @@ func Readable(cfg Config, s *service.Service) error {
 // makes and changes nothing.
 func Check(ctx context.Context, cfg Config, log *slog.Logger) error {
 	err := stream.CheckPermissions(ctx, cfg.Kafka, stream.Needs{Group: cfg.Group, Topics: map[string][]string{cfg.AlertsTopic: {"Read"}}}, log)
-	h := schema.AlertHeader{Kind: schema.Vertical, Severity: schema.Low}
-	if also := stream.CheckNATS(ctx, cfg.NATS, h.Subject(cfg.Site), log); also != nil {
+	if also := stream.CheckNATS(ctx, cfg.NATS, schema.SomeSubjects(cfg.Site), log); also != nil {
 		return errors.Join(err, fmt.Errorf("look at NATS: %w", also))
 	}
 	return err

@@ -21,7 +21,7 @@ type Config struct {
 	Skip        stream.Skip           `name:"skip-alert-offsets" group:"Kafka:" placeholder:"PARTITION:OFFSET" help:"Records of alerts-topic that are left out, such as 3:12345 or 3:12345-12350: one that makes the program panic stops it, and its last line says what to give here."`
 	NATS        stream.NATSConfig     `embed:"" prefix:"nats-" group:"NATS:"`
 	Outputs     output.Config         `embed:""`
-	Site        string                `group:"NATS:" help:"Last token of the subjects, alerts.scan.KIND.SEVERITY.SITE; without it default."`
+	Site        string                `group:"NATS:" help:"Where this installation is, in the subjects of its alerts: alerts.scan.SITE.SHARD.ID; without it default."`
 }
 
 // Validate says what is wrong and what to write instead.
