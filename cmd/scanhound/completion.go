@@ -45,7 +45,10 @@ _scanhound() {
     prev=${COMP_WORDS[COMP_CWORD-2]}
   fi
   for ((i = 1; i < COMP_CWORD; i++)); do
-    if [[ ${COMP_WORDS[i]} != -* ]]; then command=${COMP_WORDS[i]}; break; fi
+    if [[ ${COMP_WORDS[i]} != -* && ${COMP_WORDS[i-1]} != = && ${COMP_WORDS[i]} != = ]]; then
+      command+=${command:+ }${COMP_WORDS[i]}
+      case $command in PARENTS) ;; *) break ;; esac
+    fi
   done
   case "$command $prev" in
 `)
@@ -58,15 +61,21 @@ _scanhound() {
 		}
 	}
 	b.WriteString("    *)\n      case \"$command\" in\n")
-	var names []string
+	var names, parents []string
 	for _, c := range d.Commands {
 		_, name, _ := strings.Cut(c.Name, " ")
-		names = append(names, name)
+		if !strings.Contains(name, " ") {
+			names = append(names, name)
+		}
 		words, values := flags(c), ":"
+		if len(c.Commands) > 0 {
+			parents = append(parents, name)
+			values = word(subcommands(c), false)
+		}
 		for _, a := range c.Args {
 			values = word(a.Enum, a.File)
 		}
-		fmt.Fprintf(&b, "        %s) if [[ $cur == -* ]]; then words='%s'; else %s; fi ;;\n", name, strings.Join(words, " "), values)
+		fmt.Fprintf(&b, "        '%s') if [[ $cur == -* ]]; then words='%s'; else %s; fi ;;\n", name, strings.Join(words, " "), values)
 	}
 	fmt.Fprintf(&b, "        *) if [[ $cur == -* ]]; then words='--help --version'; else words='%s'; fi ;;\n", strings.Join(names, " "))
 	b.WriteString(`      esac
@@ -81,8 +90,16 @@ _scanhound() {
 }
 complete -F _scanhound scanhound
 `)
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, strings.Replace(b.String(), "PARENTS", strings.Join(parents, "|"), 1))
 	return err
+}
+
+// subcommands are the last words of the commands of a command.
+func subcommands(d settings.Described) (names []string) {
+	for _, c := range d.Commands {
+		names = append(names, c.Name[strings.LastIndexByte(c.Name, ' ')+1:])
+	}
+	return names
 }
 
 func flags(d settings.Described) (names []string) {
@@ -111,12 +128,16 @@ _scanhound() {
       local -a commands=(
 `)
 	for _, c := range d.Commands {
-		_, name, _ := strings.Cut(c.Name, " ")
-		fmt.Fprintf(&b, "        '%s:%s'\n", name, zshText(brief(c.Help)))
+		if _, name, _ := strings.Cut(c.Name, " "); !strings.Contains(name, " ") {
+			fmt.Fprintf(&b, "        '%s:%s'\n", name, zshText(brief(c.Help)))
+		}
 	}
 	b.WriteString("      )\n      _describe command commands\n      ;;\n    argument)\n      case $words[1] in\n")
 	for _, c := range d.Commands {
 		_, name, _ := strings.Cut(c.Name, " ")
+		if strings.Contains(name, " ") {
+			continue // its parent offers its name
+		}
 		fmt.Fprintf(&b, "        %s)\n          _arguments", name)
 		for _, s := range c.Settings {
 			fmt.Fprintf(&b, " \\\n            '--%s", s.Name)
@@ -131,6 +152,9 @@ _scanhound() {
 		}
 		for _, a := range c.Args {
 			fmt.Fprintf(&b, " \\\n            '*:argument:%s'", zshValues(a.Enum, a.File))
+		}
+		if len(c.Commands) > 0 {
+			fmt.Fprintf(&b, " \\\n            '1:command:%s'", zshValues(subcommands(c), false))
 		}
 		b.WriteString("\n          ;;\n")
 	}
@@ -160,7 +184,13 @@ func fish(w io.Writer, d settings.Described) error {
 	b.WriteString("# fish completion of scanhound: scanhound completion fish > ~/.config/fish/completions/scanhound.fish\ncomplete -c scanhound -f\n")
 	for _, c := range d.Commands {
 		_, name, _ := strings.Cut(c.Name, " ")
-		fmt.Fprintf(&b, "complete -c scanhound -n __fish_use_subcommand -a %s -d %s\n", name, fishText(brief(c.Help)))
+		first, sub, nested := strings.Cut(name, " ")
+		if nested {
+			fmt.Fprintf(&b, "complete -c scanhound -n '__fish_seen_subcommand_from %s' -a %s -d %s\n", first, sub, fishText(brief(c.Help)))
+			name = sub
+		} else {
+			fmt.Fprintf(&b, "complete -c scanhound -n __fish_use_subcommand -a %s -d %s\n", name, fishText(brief(c.Help)))
+		}
 		for _, s := range c.Settings {
 			fmt.Fprintf(&b, "complete -c scanhound -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n", name, s.Name, fishValues(s.Placeholder != "", s.Enum, s.File), fishText(brief(s.Help)))
 		}

@@ -31,6 +31,7 @@ type cli struct {
 	Check      check           `cmd:"" help:"Say what is wrong with the settings of a deployment and the files that they name, and, with --online, with its topics, permissions, stream and clocks, and what mends it."`
 	Reshard    reshardCommand  `cmd:"" help:"Move the state of all partitions to topics of another number of them, or to another Kafka, while the old ones are served: every alert goes on."`
 	Health     healthcheck     `cmd:"" name:"healthcheck" help:"Ask a program on this machine whether it is ready, for containers without a shell: 0 if it is, else 1 and why."`
+	Alerts     alertsCommand   `cmd:"" help:"Look at the alerts that stand on NATS: list, follow, show one, export."`
 	Settings   settingsCommand `cmd:"" help:"Print a settings file with every setting of serve, ingest, detector and alerter, and its default, as comments."`
 	Completion completion      `cmd:"" help:"Print the completion of commands, flags and values for a shell."`
 	Manual     manual          `cmd:"" help:"Write the man pages."`

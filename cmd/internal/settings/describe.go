@@ -37,11 +37,16 @@ type Setting struct {
 	Required          bool
 }
 
-// Describe returns what Parse would take. Nothing is read.
+// Describe returns what Parse would take. Nothing is read. A command of commands is followed by these.
 func Describe(p Program, cli any) Described {
 	k := newParser(p, cli, new(common), io.Discard)
 	d := described(p.Name, k.Model.Node)
 	d.Help = p.Help
+	var all []Described
+	for _, c := range d.Commands {
+		all = append(append(all, c), c.Commands...)
+	}
+	d.Commands = all
 	return d
 }
 
