@@ -18,7 +18,7 @@ import (
 	"github.com/scanhound/scanhound/stream/embedded"
 )
 
-func id(n int) string { return fmt.Sprintf("%032x", uint64(n)*0x9e3779b97f4a7c15) }
+func id(n int) string { return fmt.Sprintf("%016x%016x", uint64(n)*0x9e3779b97f4a7c15, n) }
 
 func alert(n, revision int) schema.Alert {
 	at := time.Date(2026, 11, 27, 8, 0, revision, 0, time.UTC)
@@ -150,7 +150,7 @@ func TestATicketSaysWhatAnAnalystAsks(t *testing.T) {
 	var b strings.Builder
 	cases.Ticket(&b, &a)
 	lines := strings.Split(b.String(), "\n")
-	for _, want := range []string{"GOT IN     a session with 10.1.0.9 TCP/22", "severity   critical, ", "alert      " + a.ID + ", revision 3, update", "TCP ports of 10.1.0.9: 65; a place is 64 ports"} {
+	for _, want := range []string{"GOT IN    a session with 10.1.0.9 TCP/22", "severity  critical, ", "alert     " + a.ID + ", revision 3, update", "TCP ports of 10.1.0.9: 65; a place is 64 ports"} {
 		if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, want) }) {
 			t.Errorf("no line begins with %q in\n%s", want, b.String())
 		}
