@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/scanhound/scanhound/cmd/internal/alerter"
 	"github.com/scanhound/scanhound/cmd/internal/ingest"
 	"github.com/scanhound/scanhound/cmd/internal/output"
 	"github.com/scanhound/scanhound/cmd/internal/place"
@@ -99,7 +100,7 @@ func (c *serve) Run(ctx context.Context, s *service.Service) error {
 	}
 	defer lock.Close()
 	begun := time.Now()
-	b, err := startBrokers(c.Data, c.kafka(), embedded.NATSConfig{Listen: c.NATS.Listen, Owned: append([]string{schema.AlertSubjects}, schema.SevereSubjects...), Users: users}, s)
+	b, err := startBrokers(c.Data, c.kafka(), embedded.NATSConfig{Listen: c.NATS.Listen, Owned: append([]string{schema.AlertSubjects, "$KV." + alerter.Bucket + ".>"}, schema.SevereSubjects...), Answers: []string{"scanhound.v1.>", "$SRV.>"}, Users: users}, s)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return service.Misconfigured(fmt.Errorf("%w: another program listens there; give nats-listen or kafka-port another", err))
 	}

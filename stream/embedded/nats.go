@@ -22,6 +22,8 @@ type NATSConfig struct {
 	// Owned are subjects that only the owner publishes to, and only the owner makes and
 	// changes streams. Without any, whoever connects may do all.
 	Owned []string
+	// Answers are subjects of questions that only the owner answers.
+	Answers []string
 	// Users read what is owned. Without any, whoever connects does.
 	Users []Login
 }
@@ -93,7 +95,7 @@ func users(owner Login, cfg NATSConfig) (all []*server.User, nobody string) {
 	}, cfg.Owned...)
 	for _, r := range readers {
 		all = append(all, &server.User{Username: r.User, Password: r.Password, Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Deny: denied},
+			Publish: &server.SubjectPermission{Deny: denied}, Subscribe: &server.SubjectPermission{Deny: cfg.Answers},
 		}})
 	}
 	return all, nobody

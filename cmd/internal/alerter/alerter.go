@@ -25,6 +25,7 @@ type Alerter struct {
 	consumer *stream.Consumer
 	nats     *stream.NATS
 	outputs  *output.Set
+	scanners *scanners
 	kafka    *service.Probe
 	stored   *service.Probe
 	service  *service.Service
@@ -52,6 +53,7 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 	if a.nats, err = stream.DialNATS(cfg.NATS, s.Log); err != nil {
 		return nil, s.MisconfiguredIn("nats-", err)
 	}
+	a.scanners = &scanners{nats: a.nats, log: s.Log, replica: cfg.NATS.Replicas}
 	from := output.Source{Kafka: cfg.Kafka, Topic: cfg.AlertsTopic, Group: cfg.Group, Site: cfg.Site, Consumer: cfg.Consumer}
 	if a.outputs, err = output.New(cfg.Outputs, from, s); err != nil {
 		return nil, err
@@ -94,7 +96,10 @@ func (a *Alerter) Run(ctx context.Context) error {
 	})
 	err := a.service.Start(ctx, a.connect)
 	if err == nil {
+		answers := &answers{nats: a.nats, scanners: a.scanners, stream: a.cfg.NATS.Name, log: a.log}
+		stopAnswers := answers.start()
 		err = a.consumer.Run(ctx)
+		stopAnswers()
 	}
 	end(nil)
 	stop()
@@ -198,6 +203,7 @@ func (w *worker) Process(ctx context.Context, records []*kgo.Record) (int64, err
 	}
 	if len(alerts) > 0 {
 		w.a.last.Store(time.Now().UnixMilli())
+		w.a.scanners.note(ctx, alerts)
 	}
 	return records[len(records)-1].Offset + 1, nil
 }
@@ -257,6 +263,8 @@ func (a *Alerter) register(s *service.Service) {
 		})
 	s.Gauge("last_alert_timestamp_seconds", "When NATS acknowledged the last alert revision, in seconds since 1970; 0 before the first since the start.",
 		func() float64 { return float64(a.last.Load()) / 1000 })
+	s.Counter("scanners_written_total", "Times that a source was written to the bucket of active scanners, or taken out.", a.scanners.written.Load)
+	s.Counter("scanners_failed_total", "Times that it could not be; the next revision of the same alert does.", a.scanners.failed.Load)
 	s.Counter("severe_copies_total", "Copies of high and critical revisions that their stream has acknowledged, repeated ones too.", func() uint64 { return a.Stats().Copies })
 	s.Counter("retries_total", "Alert revisions sent to NATS again.", func() uint64 { return a.Stats().Retries })
 }

@@ -19,8 +19,11 @@ type Store struct {
 	Name string
 }
 
-// ErrNone is that there is no such alert.
-var ErrNone = errors.New("no such alert")
+// What is wrong with a question for an alert.
+var (
+	ErrNone = errors.New("no such alert")
+	ErrID   = errors.New("not the id of one alert")
+)
 
 // shortID is what every text prints of an id; that much of one is enough here, too.
 var shortID = regexp.MustCompile(`^([0-9a-f]{12,32})(\.[0-9]+)?$`)
@@ -30,7 +33,7 @@ var shortID = regexp.MustCompile(`^([0-9a-f]{12,32})(\.[0-9]+)?$`)
 func (s Store) Get(ctx context.Context, id string) (*schema.Alert, error) {
 	m := shortID.FindStringSubmatch(strings.ToLower(strings.Trim(id, "[] ")))
 	if m == nil {
-		return nil, fmt.Errorf("%q is no id of an alert: give 12 hex digits or more of it", id)
+		return nil, fmt.Errorf("%w: %q: give 12 hex digits or more of it", ErrID, id)
 	}
 	stream, err := s.JS.Stream(ctx, s.Name)
 	if err != nil {
@@ -52,7 +55,7 @@ func (s Store) Get(ctx context.Context, id string) (*schema.Alert, error) {
 		return nil, fmt.Errorf("%w: none in %s begins with %s; it may be older than the stream keeps them", ErrNone, s.Name, m[1])
 	case 1:
 	default:
-		return nil, fmt.Errorf("%d alerts begin with %s: give more digits", len(subjects), m[1])
+		return nil, fmt.Errorf("%w: %d begin with %s: give more digits", ErrID, len(subjects), m[1])
 	}
 	msg, err := stream.GetLastMsgForSubject(ctx, subjects[0])
 	if err != nil {
