@@ -68,6 +68,7 @@ func (d *docket) keepClosed(sc *scan, p probedHosts, k kept, e *evidence) {
 func small(a *schema.Alert) schema.Alert {
 	c := *a
 	c.Footprint, c.Flags, c.HostsSketch = nil, nil, nil
+	c.Tactics = nil // made anew
 	c.Targets = slices.Clone(a.Targets[:min(len(a.Targets), closedTargets)])
 	c.TopPorts = slices.Clone(a.TopPorts[:min(len(a.TopPorts), closedPorts)])
 	c.Coverage.Top = slices.Clone(a.Coverage.Top[:min(len(a.Coverage.Top), closedNetworks)])
@@ -135,6 +136,7 @@ func (d *docket) sayReopened(p *closedScan, state schema.State, reason string) {
 	p.alert.Revision++
 	p.alert.State, p.alert.Reason, p.alert.Internal = state, reason, p.suspect.internal
 	d.stats.Revisions++
+	p.alert.Enclose(d.clock.now.Std())
 	d.alerts = append(d.alerts, p.alert)
 }
 

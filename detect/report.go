@@ -204,6 +204,7 @@ func (d *docket) tell(sc *scan, m *measured, state schema.State, reason string) 
 	}
 	sc.said.refreshAt = sc.refreshAfter()
 	d.stats.Revisions++
+	a.Enclose(d.clock.now.Std())
 	d.alerts = append(d.alerts, a)
 }
 

@@ -17,6 +17,7 @@ import (
 // targets, ports and networks, and no footprint, flags or sketch. Its wire form is JSON.
 type Alert struct {
 	// wide: its JSON is flat, so that a SIEM needs no paths.
+	Envelope
 	ID       string   `json:"id"`       // hash of tenant, source, rule and pane of the first contact
 	Revision uint32   `json:"revision"` // 1 for the opening, then 2, 3, ...
 	State    State    `json:"state"`
@@ -26,11 +27,13 @@ type Alert struct {
 	MITRE    []string `json:"mitre"`    // ATT&CK technique ids
 
 	Source    netip.Addr `json:"source"`
-	Prefix    uint8      `json:"source_prefix,omitempty"` // 64 where the source is all of an IPv6 /64
-	Internal  bool       `json:"internal"`                // the source lies in a configured internal prefix
-	Country   string     `json:"country,omitempty"`       // of the source, ISO 3166-1; ?? where a database does not know it
-	AS        uint32     `json:"as,omitempty"`            // autonomous system of the source
-	Site      string     `json:"site,omitempty"`          // of the source, or of the targets' network
+	Prefix    uint8      `json:"source_prefix,omitempty"`       // 64 where the source is all of an IPv6 /64
+	Internal  bool       `json:"internal"`                      // the source lies in a configured internal prefix
+	Country   string     `json:"country,omitempty"`             // of the source, ISO 3166-1; ?? where a database does not know it
+	AS        uint32     `json:"as,omitempty"`                  // autonomous system of the source
+	ASName    string     `json:"as_name,omitempty"`             // whose it is, as the database says
+	ToCountry string     `json:"destination_country,omitempty"` // of the sampled targets, where it is one
+	Site      string     `json:"site,omitempty"`                // of the source, or of the targets' network
 	FirstSeen time.Time  `json:"first_seen"`
 	LastSeen  time.Time  `json:"last_seen"`
 

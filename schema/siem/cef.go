@@ -40,7 +40,7 @@ func (w *Writer) cef(b []byte, a *schema.Alert) []byte {
 	p.labelled("cn", 2, "ports", decimal(a.Ports.Count))
 	p.labelled("cn", 3, "pairs", decimal(a.Pairs.Count))
 	p.labelled("flexString", 1, "confidence", a.Confidence)
-	p.labelled("flexString", 2, "country", country(a))
+	p.labelled("flexString", 2, "country", known(a.Country))
 	return p.b
 }
 

@@ -16,7 +16,11 @@ func (w *Writer) ecs(a *schema.Alert, native document) document {
 	d := document{"@timestamp": a.LastSeen, "scanhound": native}
 	d.set("ecs.version", ecsVersion)
 	d.set("message", Message(a))
-	d.set("tags", []string{"scan", string(a.Kind)})
+	tags := []string{"scan", string(a.Kind)}
+	if a.Spoofed {
+		tags = append(tags, "may-be-spoofed")
+	}
+	d.set("tags", tags)
 	w.ecsEvent(d, a)
 	ecsEnds(d, a)
 	ecsThreat(d, a)
@@ -59,10 +63,12 @@ func ecsEnds(d document, a *schema.Alert) {
 	d.set("source.address", Source(a))
 	d.set("source.packets", a.Packets)
 	d.set("source.bytes", a.Bytes)
-	d.set("source.geo.country_iso_code", country(a))
+	d.set("source.geo.country_iso_code", known(a.Country))
 	if a.AS != 0 {
 		d.set("source.as.number", a.AS)
 	}
+	d.set("source.as.organization.name", a.ASName)
+	d.set("destination.geo.country_iso_code", known(a.ToCountry))
 	if p := sourcePort(a); p != 0 {
 		d.set("source.port", p)
 	}

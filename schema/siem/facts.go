@@ -61,22 +61,14 @@ func (t *technique) tacticReference() string {
 // transport is the one protocol of a scan: its IP number and its name; ok is false where there
 // are several or none.
 func transport(a *schema.Alert) (number uint8, name string, ok bool) {
-	if a.Kind == schema.Sweep {
-		if a.Source.Is6() {
-			return 58, "ipv6-icmp", true
-		}
-		return 1, "icmp", true
+	switch name = a.Transport(); name {
+	case "icmp":
+		return 1, name, true
+	case "ipv6-icmp":
+		return 58, name, true
 	}
-	for i, p := range a.TopPorts {
-		if i > 0 && p.Proto != a.TopPorts[0].Proto {
-			return 0, "", false
-		}
-	}
-	if len(a.TopPorts) == 0 {
-		return 0, "", false
-	}
-	number, ok = schema.ParseProto(a.TopPorts[0].Proto)
-	return number, strings.ToLower(a.TopPorts[0].Proto), ok
+	number, ok = schema.ParseProto(strings.ToUpper(name))
+	return number, name, ok
 }
 
 // target is the only host of a scan, and port its only port; zero where there are several.
@@ -133,11 +125,11 @@ func (w *Writer) site(a *schema.Alert) string {
 }
 
 // country is empty where the database does not know it.
-func country(a *schema.Alert) string {
-	if a.Country == "??" {
+func known(country string) string {
+	if country == "??" {
 		return ""
 	}
-	return a.Country
+	return country
 }
 
 // severities are the numbers of a severity.

@@ -95,8 +95,11 @@ func ocsfEvidences(a *schema.Alert) (all []document) {
 	}
 	if a.AS != 0 {
 		source["autonomous_system"] = document{"number": a.AS}
+		if a.ASName != "" {
+			source["autonomous_system"] = document{"number": a.AS, "name": a.ASName}
+		}
 	}
-	if c := country(a); c != "" {
+	if c := known(a.Country); c != "" {
 		source["location"] = document{"country": c}
 	}
 	listed := map[netip.Addr]bool{}

@@ -64,6 +64,10 @@ func alertOf(kind schema.Kind, v6 bool, turn int) *schema.Alert {
 		a.Answered = []schema.Endpoint{{Addr: host(12), Port: 22, Proto: "TCP"}, {Addr: host(13), Port: 4444, Proto: "TCP", Back: true}}
 		a.Reason = "got in: " + host(12).String() + " port 22"
 	}
+	if a.AS != 0 {
+		a.ASName, a.ToCountry = "Example \"Net\" GmbH & Co", "FR"
+	}
+	a.Enclose(a.LastSeen)
 	return a
 }
 

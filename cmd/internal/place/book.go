@@ -82,6 +82,26 @@ func (b *Book) Look(a netip.Addr) (w Where) {
 	return w
 }
 
+// asName is whose autonomous system a is in, or "".
+func (b *Book) asName(a netip.Addr) (name string) {
+	if db := b.as.Load(); db != nil {
+		_ = db.Lookup(a).DecodePath(&name, "autonomous_system_organization")
+	}
+	return name
+}
+
+// countryOf is that of all these addresses, or "".
+func (b *Book) countryOf(all []netip.Addr) (one string) {
+	for i, a := range all {
+		is := b.Look(a).Country.String()
+		if i > 0 && is != one || is == "" {
+			return ""
+		}
+		one = is
+	}
+	return one
+}
+
 // Site returns the name of the most specific network that holds a, or "".
 func (b *Book) Site(a netip.Addr) string { return b.networks.Load().find(a).Site }
 
@@ -90,7 +110,8 @@ func (b *Book) Site(a netip.Addr) string { return b.networks.Load().find(a).Site
 func (b *Book) Locate(a *schema.Alert) {
 	if b.Located() {
 		where := b.Look(a.Source)
-		a.Country, a.AS = where.Country.String(), where.AS
+		a.Country, a.AS, a.ASName = where.Country.String(), where.AS, b.asName(a.Source)
+		a.ToCountry = b.countryOf(a.Targets)
 	}
 	a.Site = b.Site(a.Source)
 	for i := 0; a.Site == "" && i < len(a.Targets); i++ {
