@@ -243,7 +243,7 @@ func run(t *testing.T, n *never) (stop func()) {
 // wait waits for what another goroutine is about to do.
 func wait(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
