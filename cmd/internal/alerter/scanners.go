@@ -26,7 +26,8 @@ const (
 	bucketAge     = 72 * time.Hour // longer than a scan may be silent before it closes
 	bucketBytes   = 256 << 20
 	bucketTimeout = 5 * time.Second
-	maxActive     = 32 // alerts of one scanner; of more, those last seen
+	bucketRest    = 30 * time.Second // after a failure, so that alerts do not wait for the next ones
+	maxActive     = 32               // alerts of one scanner; of more, those last seen
 	bucketWorkers = 16
 )
 
@@ -69,6 +70,7 @@ type scanners struct {
 	mu      sync.Mutex
 	kv      jetstream.KeyValue
 	replica int
+	rests   time.Time // until then nothing is tried
 
 	failed, written atomic.Uint64
 }
@@ -95,10 +97,15 @@ func (s *scanners) bucket(ctx context.Context) (jetstream.KeyValue, error) {
 
 // note brings the bucket up to the alerts, which NATS has.
 func (s *scanners) note(ctx context.Context, alerts []stream.RawAlert) {
+	if s.resting() {
+		s.failed.Add(uint64(len(alerts)))
+		return
+	}
 	ctx, stop := context.WithTimeout(ctx, bucketTimeout)
 	defer stop()
 	kv, err := s.bucket(ctx)
 	if err != nil {
+		s.rest()
 		s.failed.Add(uint64(len(alerts)))
 		s.log.Warn("the bucket of active scanners is not written; alerts are", "error", err)
 		return
@@ -117,6 +124,7 @@ func (s *scanners) note(ctx context.Context, alerts []stream.RawAlert) {
 		wait.Go(func() {
 			defer func() { <-slots }()
 			if err := s.update(ctx, kv, key, list); err != nil {
+				s.rest()
 				s.failed.Add(1)
 				s.log.Warn("a scanner is not written to its bucket; its next alert is", "bucket", Bucket, "key", key, "error", err)
 				return
@@ -125,6 +133,18 @@ func (s *scanners) note(ctx context.Context, alerts []stream.RawAlert) {
 		})
 	}
 	wait.Wait()
+}
+
+func (s *scanners) resting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.rests)
+}
+
+func (s *scanners) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rests = time.Now().Add(bucketRest)
 }
 
 // update reads, joins and writes one key, again if another alerter wrote it meanwhile.
