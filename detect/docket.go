@@ -55,9 +55,14 @@ func (d *docket) contacted(acc *account, s *suspect, c contact, g *sighting, ses
 		}
 		sc.trace(c)
 		sc.live(c)
+		asset := d.worsens(sc, s.target(c))
 		if session != nil && len(sc.sessions) < maxKnown && !slices.Contains(sc.sessions, *session) {
 			sc.sessions = append(sc.sessions, *session)
 			d.say(sc, schema.Update, reasonSession(session))
+			continue
+		}
+		if asset != nil {
+			d.say(sc, schema.Update, "touched the asset "+asset.Name)
 			continue
 		}
 		if sc.seen >= sc.said.jumpAt {

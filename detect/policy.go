@@ -15,6 +15,7 @@ type policy struct {
 	thresholds thresholds
 	exceptions []Exception
 	hidden     []uint64 // flows, by exception
+	assets     *assets  // nil: none
 }
 
 func (p *policy) isInternal(a netip.Addr) bool {

@@ -183,7 +183,7 @@ func (d *docket) tell(sc *scan, m *measured, state schema.State, reason string) 
 	window := schema.Duration(cmp.Or(horizons[x.horizon], d.cfg.Window))
 	a := schema.Alert{
 		ID: sc.id, Revision: sc.revision, State: state, Reason: reason, Kind: m.kind(sc),
-		Source: sc.suspect.addr, Internal: sc.suspect.internal,
+		Source: sc.suspect.addr, Internal: sc.suspect.internal, Tenant: d.cfg.Tenant,
 		FirstSeen: d.beginning(sc).Std(), LastSeen: sc.last.Std(),
 		Verdict: schema.Verdict{
 			Rule: x.name(), Window: window, Threshold: uint32(x.threshold),
@@ -196,7 +196,8 @@ func (d *docket) tell(sc *scan, m *measured, state schema.State, reason string) 
 	if sc.suspect.net {
 		a.Prefix = 64
 	}
-	a.Severity = sc.said.severity.OrMore(d.severity(sc, m, a.Confidence))
+	a.Touched = d.touched(sc, m)
+	a.Severity = sc.said.severity.OrMore(d.severity(sc, m, a.Confidence).Step(d.assetSteps(sc)))
 	a.MITRE = d.technique(sc)
 	sc.said = said{
 		at: d.clock.now, pairs: m.scale.Pairs.Count, seen: sc.seen, jumpAt: sc.seen + (jump-1)*m.scale.Pairs.Count,

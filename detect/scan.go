@@ -13,6 +13,7 @@ import (
 
 // scan is one open alert: a source may have several of a rule.
 type scan struct {
+	// wide: all that there is of an alert, and only those have it.
 	suspect *suspect
 	track   trackKind
 	scope   scope
@@ -30,6 +31,7 @@ type scan struct {
 	footprint   *footprint        // nil while it can be made from the sets
 	life        *sketches         // nil while the window has lost nothing of it
 	sessions    []schema.Endpoint // probed, then held a session with
+	assets      []string          // touched, by name, sorted
 }
 
 // said is what the last revision told.

@@ -15,7 +15,7 @@ import (
 //	          threshold:u flags:1 (0 slow, 1 settled, 2 sequential, 3 key, 4 life, 5 sensitive, 6 fan-out) scope
 //	          first last:s heard:s (2)  said at:s pairs seen refresh jump:u kind:text exporters:s (3) severity:text
 //	          footprint:1 (0 none, 1 and its own, 2 the track's) [life: counts]
-//	          list(session: addr port:2 proto:text back:1)
+//	          list(session: addr port:2 proto:text back:1) list(asset:text) (4)
 //	  scope   all:1 list(host:4) list(port:2 class:1)
 
 // The footprint of a scan.
@@ -73,6 +73,9 @@ func (sc *scan) wire(w *wire.Wire) {
 		w.Text(&e.Proto)
 		w.Bits(&e.Back)
 	})
+	if w.Has(4) {
+		wire.List(w, &sc.assets, 1, maxAssets, w.Text)
+	}
 }
 
 func (s *scope) wire(w *wire.Wire) {
@@ -181,6 +184,9 @@ func (l dueScan) merge(o dueScan, later bool) dueScan {
 		l.scope.ports = unite(l.scope.ports, o.scope.ports)
 		l.scope.limit()
 	}
+	l.assets = unite(l.assets, o.assets)
+	slices.Sort(l.assets)
+	l.assets = l.assets[:min(len(l.assets), maxAssets)]
 	l.heard = max(l.heard, o.heard)
 	switch {
 	case o.life == nil:

@@ -42,7 +42,7 @@ import (
 const Slices = 1<<segmentBits + 1
 
 const (
-	sliceVersion = 3
+	sliceVersion = 4
 	common       = 1 << segmentBits // the part of what belongs to no segment
 	sumSize      = 4
 )

@@ -22,6 +22,7 @@ import (
 // with many, open scans, a sketch, sessions, targets that are down.
 func goldenState(t tester) *detect.Detector {
 	d := newDetector(t, nil)
+	d.SetAssets([]detect.Asset{{Name: "billing", Prefixes: prefixes(target(977).String() + "/32"), Criticality: schema.High}, {Name: "all", Prefixes: prefixes("10.0.0.0/8", "2001:db8::/32")}})
 	r := rand.New(rand.NewPCG(3, 5))
 	flows := life(r, 400)
 	span := time.Duration(flows[len(flows)-1].Received - noon)
@@ -144,7 +145,7 @@ func TestASliceThatIsNotAsItWasWrittenIsRefusedAndChangesNothing(t *testing.T) {
 		}
 	}
 	refused("nothing", "ends early", nil, nil)
-	refused("another version", "version 9, this program knows 3", nil, detect.Sealed([]byte{9, 0}))
+	refused("another version", "version 9, this program knows 4", nil, detect.Sealed([]byte{9, 0}))
 	refused("another window", "it has a window of 48h0m0s, this is 24h0m0s", func(c *detect.Config) { c.Window = 24 * time.Hour }, largest)
 	refused("a bit that flipped", "checksum", nil, append([]byte{2, largest[1] ^ 1}, largest[2:]...))
 	refused("a part that there is not", "a part that there is not", nil, detect.Sealed([]byte{2, 0x81, 2, 0, 0, 0}))

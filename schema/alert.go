@@ -34,12 +34,14 @@ type Alert struct {
 	ASName    string     `json:"as_name,omitempty"`             // whose it is, as the database says
 	ToCountry string     `json:"destination_country,omitempty"` // of the sampled targets, where it is one
 	Site      string     `json:"site,omitempty"`                // of the source, or of the targets' network
+	Tenant    string     `json:"tenant,omitempty"`              // as the detector's setting says
 	FirstSeen time.Time  `json:"first_seen"`
 	LastSeen  time.Time  `json:"last_seen"`
 
 	Verdict
 	Scale
 	Evidence
+	Touched
 	Origin Origin `json:"origin"`
 }
 

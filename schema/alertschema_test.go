@@ -151,7 +151,7 @@ func written(t *testing.T, name string, document object) {
 }
 
 func TestTheFormOfAnAlertIsPublished(t *testing.T) {
-	d := newDescriber(t, "alert.go", "envelope.go", "footprint.go")
+	d := newDescriber(t, "alert.go", "asset.go", "envelope.go", "footprint.go")
 	alert := d.structure(reflect.TypeFor[schema.Alert]())
 	alert["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	alert["$id"] = "https://github.com/scanhound/scanhound/docs/alert.schema.json"

@@ -16,11 +16,7 @@ func (w *Writer) ecs(a *schema.Alert, native document) document {
 	d := document{"@timestamp": a.LastSeen, "scanhound": native}
 	d.set("ecs.version", ecsVersion)
 	d.set("message", Message(a))
-	tags := []string{"scan", string(a.Kind)}
-	if a.Spoofed {
-		tags = append(tags, "may-be-spoofed")
-	}
-	d.set("tags", tags)
+	d.set("tags", tags(a))
 	w.ecsEvent(d, a)
 	ecsEnds(d, a)
 	ecsThreat(d, a)
@@ -55,6 +51,18 @@ func (w *Writer) ecsEvent(d document, a *schema.Alert) {
 	d.set("rule.name", a.Rule)
 	d.set("rule.category", string(a.Kind))
 	d.set("rule.ruleset", product)
+}
+
+// tags are what one filters by.
+func tags(a *schema.Alert) []string {
+	all := []string{"scan", string(a.Kind)}
+	if a.Spoofed {
+		all = append(all, "may-be-spoofed")
+	}
+	for _, asset := range a.Assets {
+		all = append(all, "asset:"+asset.Name)
+	}
+	return all
 }
 
 // ecsEnds says who touched whom.

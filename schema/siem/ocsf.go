@@ -1,6 +1,7 @@
 package siem
 
 import (
+	"cmp"
 	"net/netip"
 
 	"github.com/scanhound/scanhound/schema"
@@ -57,7 +58,8 @@ func (w *Writer) ocsfMetadata(a *schema.Alert) document {
 		"log_name": schema.AlertsTopic, "event_code": a.Rule,
 		"product": document{"name": product, "vendor_name": product, "version": w.Version},
 	}
-	d.set("tenant_uid", w.site(a))
+	d.set("tenant_uid", cmp.Or(a.Tenant, w.site(a)))
+	d.set("labels", tags(a))
 	return d
 }
 

@@ -125,7 +125,7 @@ func shortened(a *schema.Alert, step int) *schema.Alert {
 	}
 	if step > 2 {
 		c.Targets, c.TopPorts, c.Answered, c.Coverage.Top = first(c.Targets, 3), first(c.TopPorts, 3), first(c.Answered, 3), first(c.Coverage.Top, 3)
-		c.SourcePorts, c.Exporters = first(c.SourcePorts, 3), first(c.Exporters, 3)
+		c.SourcePorts, c.Exporters, c.Assets = first(c.SourcePorts, 3), first(c.Exporters, 3), first(c.Assets, 3)
 	}
 	return &c
 }

@@ -67,6 +67,11 @@ func alertOf(kind schema.Kind, v6 bool, turn int) *schema.Alert {
 	if a.AS != 0 {
 		a.ASName, a.ToCountry = "Example \"Net\" GmbH & Co", "FR"
 	}
+	if turn > 0 {
+		a.Tenant = []string{"", "north"}[turn%2]
+		a.Assets = []schema.Asset{{Name: "billing", Owner: "payments@example.org", Role: "database", Criticality: schema.Critical}, {Name: "vpn", Criticality: schema.Medium}}
+		a.AssetsCount = uint32(turn + 1)
+	}
 	a.Enclose(a.LastSeen)
 	return a
 }

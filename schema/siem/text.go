@@ -19,6 +19,22 @@ func Message(a *schema.Alert) string {
 	if a.Reason != "" {
 		s += ": " + a.Reason
 	}
+	if a.AssetsCount > 0 {
+		s += "; touches " + AssetNames(a)
+	}
+	return s
+}
+
+// AssetNames are the assets that a scan touched, at most three by name.
+func AssetNames(a *schema.Alert) string {
+	var names []string
+	for _, asset := range first(a.Assets, 3) {
+		names = append(names, asset.Name)
+	}
+	s := strings.Join(names, ", ")
+	if more := int(a.AssetsCount) - len(names); more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
 	return s
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,18 +27,18 @@ import (
 //
 // wide: each field is something else that runs beside the others.
 type Detector struct {
-	cfg        Config
-	log        *slog.Logger
-	book       *place.Book
-	files      *reload.Files
-	rules      *rules.Choice
-	exceptions atomic.Pointer[[]detect.Exception]
-	consumer   *stream.Consumer
-	alerts     atomic.Pointer[stream.AlertProducer]
-	store      atomic.Pointer[stream.StateStore]
-	watch      lookout
-	service    *service.Service
-	observe    func(*detect.Detector, []schema.Flow, int64) []schema.Alert // its Observe
+	cfg      Config
+	log      *slog.Logger
+	book     *place.Book
+	files    *reload.Files
+	rules    *rules.Choice
+	known    rules.Known // of the exceptions and the assets
+	consumer *stream.Consumer
+	alerts   atomic.Pointer[stream.AlertProducer]
+	store    atomic.Pointer[stream.StateStore]
+	watch    lookout
+	service  *service.Service
+	observe  func(*detect.Detector, []schema.Flow, int64) []schema.Alert // its Observe
 
 	mu      sync.Mutex
 	workers map[*worker]struct{} // those of the partitions held
@@ -89,7 +91,6 @@ func New(cfg Config, s *service.Service) (*Detector, error) {
 // readFiles reads the files that are read again when they change.
 func (d *Detector) readFiles(s *service.Service) error {
 	d.files = reload.New(s.Log)
-	d.exceptions.Store(new([]detect.Exception))
 	d.rules = rules.New(d.cfg.Choice, d.cfg.Detect.Rules, s.Given)
 	if d.cfg.Choice.Rules == "" {
 		if err := d.rules.Take(nil); err != nil {
@@ -98,7 +99,8 @@ func (d *Detector) readFiles(s *service.Service) error {
 	}
 	if err := errors.Join(
 		d.files.Add("rules", d.cfg.Choice.Rules, d.rules.Take),
-		d.files.Add("exceptions", d.cfg.Exceptions, d.takeExceptions),
+		d.files.Add("assets", d.cfg.Assets, d.known.TakeAssets),
+		d.files.Add("exceptions", d.cfg.Exceptions, d.known.TakeExceptions),
 	); err != nil {
 		return err
 	}
@@ -113,17 +115,15 @@ func (d *Detector) advise() {
 	if len(d.cfg.Detect.Internal) == 0 && len(d.book.Internal()) == 0 {
 		d.log.Warn("no network is said to be ours: every source is judged as one from outside, by higher thresholds and lower severities; give --internal, or --networks")
 	}
+	ours := slices.Concat(d.cfg.Detect.Internal, d.book.Internal())
+	for _, a := range d.known.InForce().Assets {
+		if len(ours) > 0 && !slices.ContainsFunc(a.Prefixes, func(p netip.Prefix) bool { return slices.ContainsFunc(ours, p.Overlaps) }) {
+			d.log.Warn("an asset lies outside of all networks that are said to be ours", "asset", a.Name, "prefixes", a.Prefixes)
+		}
+	}
 	for _, rule := range d.rules.InForce().Rules.Falling() {
 		d.log.Warn("the thresholds of a rule fall with the time over which they count, so that the longer ones open first", "rule", rule)
 	}
-}
-
-func (d *Detector) takeExceptions(text []byte) error {
-	list, err := rules.ReadExceptions(text)
-	if err == nil {
-		d.exceptions.Store(&list)
-	}
-	return err
 }
 
 // Run detects until ctx ends.
@@ -237,7 +237,11 @@ func (d *Detector) worker(a stream.Assignment) (*worker, error) {
 // may change while they run.
 func (d *Detector) digest() uint64 {
 	c := &d.cfg.Detect
-	return xxh3.HashString(fmt.Sprintf("%v %v %+v", c.Window, c.Internal, d.rules.InForce().Rules))
+	text := fmt.Sprintf("%v %v %+v", c.Window, c.Internal, d.rules.InForce().Rules)
+	if assets := d.known.InForce().Assets; len(assets) > 0 {
+		text += fmt.Sprintf(" %+v", assets)
+	}
+	return xxh3.HashString(text)
 }
 
 // restoring says why alerts come late: state is still being restored.

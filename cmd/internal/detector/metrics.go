@@ -60,6 +60,7 @@ func (d *Detector) register(s *service.Service) {
 	s.Page("GET /explain", http.HandlerFunc(d.explainPage))
 	s.Page("GET /rules", http.HandlerFunc(d.rulesPage))
 	s.Page("GET /exceptions", http.HandlerFunc(d.exceptionsPage))
+	s.Page("GET /assets", http.HandlerFunc(d.assetsPage))
 	s.Counter("files_broken_total", "Times that a changed file could not be used.", func() uint64 { return d.book.Broken() + d.files.Broken() })
 	s.Counters("kept_silent_total", "What would have counted and did not, by guard: flows; of outage, fallback, cut_off, peer_to_peer, works_elsewhere, named_ports and ping_monitor, crossings of a threshold.", "guard",
 		func(yield func(string, uint64)) {

@@ -19,8 +19,8 @@ func (d *Detector) rulesPage(w http.ResponseWriter, _ *http.Request) {
 
 // exceptionsPage lists the exceptions that are in force and what they hid.
 func (d *Detector) exceptionsPage(w http.ResponseWriter, _ *http.Request) {
-	list := d.exceptions.Load()
-	hidden := make([]uint64, len(*list))
+	list := d.known.InForce()
+	hidden := make([]uint64, len(list.Exceptions))
 	for _, worker := range d.held() {
 		for i, n := range worker.hidden(list) {
 			hidden[i] += n
@@ -29,8 +29,19 @@ func (d *Detector) exceptionsPage(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "hidden flows\tsources\ttargets\tports\texporters\tuntil\towner\treason")
-	for i, e := range *list {
+	for i, e := range list.Exceptions {
 		fmt.Fprintf(t, "%d\t%v\t%v\t%v\t%v\t%s\t%s\t%s\n", hidden[i], e.Sources, e.Targets, e.Ports, e.Exporters, rules.Until(&e), e.Owner, e.Reason)
+	}
+	_ = t.Flush()
+}
+
+// assetsPage lists the assets that are in force.
+func (d *Detector) assetsPage(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "asset\tcriticality\tprefixes\trole\towner\texpected scanners")
+	for _, a := range d.known.InForce().Assets {
+		fmt.Fprintf(t, "%s\t%s\t%v\t%s\t%s\t%v\n", a.Name, a.Criticality, a.Prefixes, a.Role, a.Owner, a.Scanners)
 	}
 	_ = t.Flush()
 }
@@ -47,7 +58,7 @@ func (d *Detector) explainPage(w http.ResponseWriter, r *http.Request) {
 	for _, worker := range d.held() {
 		if x, ok := worker.explain(q); ok {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-			x.Write(w, *d.exceptions.Load())
+			x.Write(w, d.known.InForce().Exceptions)
 			return
 		}
 	}

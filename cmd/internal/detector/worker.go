@@ -22,15 +22,15 @@ type worker struct {
 	d  *Detector
 	at stream.Assignment
 
-	mu         sync.Mutex
-	state      *detect.Detector
-	flows      []schema.Flow
-	told       // of this batch
-	own        recordCounts
-	closed     closedAlerts
-	rules      *rules.InForce      // that state judges by
-	edition    uint64              // of the networks file that state knows
-	exceptions *[]detect.Exception // that state knows
+	mu      sync.Mutex
+	state   *detect.Detector
+	flows   []schema.Flow
+	told    // of this batch
+	own     recordCounts
+	closed  closedAlerts
+	rules   *rules.InForce // that state judges by
+	edition uint64         // of the networks file that state knows
+	known   *rules.Lists   // that state knows
 
 	next    int64 // the flows below are in the state; -1: not known yet
 	unsaid  bool  // and some above, whose alerts may not be in Kafka
@@ -107,8 +107,8 @@ func (w *worker) countOne(r *kgo.Record) {
 	}
 }
 
-// learnFiles tells the state what the rules and the exceptions are and which
-// prefixes are ours, when that has changed.
+// learnFiles tells the state what the rules, the exceptions and the assets are
+// and which prefixes are ours, when that has changed.
 func (w *worker) learnFiles() {
 	if r := w.d.rules.InForce(); r != w.rules {
 		w.rules = r
@@ -116,9 +116,10 @@ func (w *worker) learnFiles() {
 			panic("BUG: rules that were checked: " + err.Error())
 		}
 	}
-	if list := w.d.exceptions.Load(); list != w.exceptions {
-		w.exceptions = list
-		w.state.SetExceptions(*list)
+	if known := w.d.known.InForce(); known != w.known {
+		w.known = known
+		w.state.SetExceptions(known.Exceptions)
+		w.state.SetAssets(known.Assets)
 	}
 	if e := w.d.book.Edition(); e != w.edition {
 		w.edition = e
@@ -185,10 +186,10 @@ func (w *worker) explain(q explain.Subject) (x explain.Answer, ok bool) {
 }
 
 // hidden returns what each exception of the list hid, nothing if state does not know it yet.
-func (w *worker) hidden(list *[]detect.Exception) []uint64 {
+func (w *worker) hidden(list *rules.Lists) []uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.exceptions != list {
+	if w.known != list {
 		return nil
 	}
 	return w.state.Hidden()

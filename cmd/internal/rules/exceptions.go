@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"time"
@@ -21,7 +22,8 @@ import (
 //     reason: weekly vulnerability scan
 //     until: 2027-01-01T00:00:00Z
 //
-// Whatever is given must match; owner and reason must be given.
+// Whatever is given must match; owner and reason must be given. The owner of an asset in which all
+// targets lie need not be repeated.
 type exception struct {
 	Sources   []netip.Prefix
 	Targets   []netip.Prefix
@@ -34,7 +36,7 @@ type exception struct {
 
 // ReadExceptions reads the text of an exceptions file. Its error has a line for
 // each mistake.
-func ReadExceptions(text []byte) ([]detect.Exception, error) {
+func ReadExceptions(text []byte, assets []detect.Asset) ([]detect.Exception, error) {
 	var e exception
 	var all []detect.Exception
 	values := settings.ValuesOf(&e)
@@ -44,6 +46,7 @@ func ReadExceptions(text []byte) ([]detect.Exception, error) {
 		if !entry.Fill(values) {
 			continue
 		}
+		e.Owner = cmp.Or(e.Owner, ownerOf(e.Targets, assets))
 		unowned := e.Owner == "" || e.Reason == ""
 		boundless := len(e.Sources)+len(e.Targets)+len(e.Ports)+len(e.Exporters) == 0
 		if unowned {

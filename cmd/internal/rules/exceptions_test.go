@@ -23,7 +23,7 @@ func TestAnExceptionIsReadWithAllThatItCovers(t *testing.T) {
   until: 2027-01-01T00:00:00Z
 - {ports: 53, owner: me, reason: mine, until: 2027-01-01}
 - {ports: [53], owner: me, reason: for ever}
-`))
+`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestAnExceptionIsReadWithAllThatItCovers(t *testing.T) {
 		t.Errorf("until %s", until)
 	}
 	for _, nothing := range []string{"", "# nobody\n", "[]\n"} {
-		if got, err := rules.ReadExceptions([]byte(nothing)); err != nil || got != nil {
+		if got, err := rules.ReadExceptions([]byte(nothing), nil); err != nil || got != nil {
 			t.Errorf("%q: %v, %v", nothing, got, err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestAllThatIsWrongWithAnExceptionsFileIsToldAtOnceWithLineKeyAndNearestName
   reason: mine
 - owner:
 - until: 2027-01-01
-`))
+`), nil)
 	want := `line 2: entry 1: onwer is not known here; did you mean owner?
 line 4: entry 2: sources: "10.0.0.0/33" is not accepted: want a list, each a network such as 10.0.0.0/8 or 2001:db8::/32
 line 7: entry 2: ports: "ssh" is not accepted: want a list, each a whole number from 0 to 65535
@@ -84,7 +84,7 @@ line 13: entry 6: it covers everything: give sources, targets, ports or exporter
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	_, err = rules.ReadExceptions([]byte("sources: [10.0.0.0/8]\n"))
+	_, err = rules.ReadExceptions([]byte("sources: [10.0.0.0/8]\n"), nil)
 	if want := "line 1: want a list of entries, each with an owner, a reason, and sources, targets, ports or exporters"; err == nil || err.Error() != want {
 		t.Errorf("no list: %v", err)
 	}
