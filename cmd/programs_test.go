@@ -20,6 +20,13 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 var programs string
 
 func TestMain(m *testing.M) {
+	if folder := os.Getenv(natsFolder); folder != "" {
+		if err := runNATS(folder); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if folder := os.Getenv(kafkaFolder); folder != "" {
 		if err := runKafka(folder); err != nil {
 			fmt.Fprintln(os.Stderr, err)

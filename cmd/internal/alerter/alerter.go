@@ -53,7 +53,7 @@ func New(cfg Config, s *service.Service) (*Alerter, error) {
 	if a.nats, err = stream.DialNATS(cfg.NATS, s.Log); err != nil {
 		return nil, s.MisconfiguredIn("nats-", err)
 	}
-	a.scanners = &scanners{nats: a.nats, log: s.Log, replica: cfg.NATS.Replicas}
+	a.scanners = &scanners{nats: a.nats, log: s.Log, replica: cfg.NATS.Replicas, todo: map[string][]*schema.Alert{}}
 	from := output.Source{Kafka: cfg.Kafka, Topic: cfg.AlertsTopic, Group: cfg.Group, Site: cfg.Site, Consumer: cfg.Consumer}
 	if a.outputs, err = output.New(cfg.Outputs, from, s); err != nil {
 		return nil, err
@@ -75,6 +75,7 @@ func (a *Alerter) Run(ctx context.Context) error {
 	var g errgroup.Group
 	g.Go(func() error { return a.kafka.Run(watch) })
 	g.Go(func() error { return a.stored.Run(watch) })
+	g.Go(func() error { return a.scanners.Run(watch) })
 	g.Go(func() error {
 		err := a.giveUp(watch)
 		if err != nil {
@@ -264,7 +265,8 @@ func (a *Alerter) register(s *service.Service) {
 	s.Gauge("last_alert_timestamp_seconds", "When NATS acknowledged the last alert revision, in seconds since 1970; 0 before the first since the start.",
 		func() float64 { return float64(a.last.Load()) / 1000 })
 	s.Counter("scanners_written_total", "Times that a source was written to the bucket of active scanners, or taken out.", a.scanners.written.Load)
-	s.Counter("scanners_failed_total", "Times that it could not be; the next revision of the same alert does.", a.scanners.failed.Load)
+	s.Counter("scanners_failed_total", "Times that it could not be, and is tried again.", a.scanners.failed.Load)
+	s.Gauge("scanners_waiting", "Sources that wait to be written to the bucket of active scanners.", a.scanners.waiting)
 	s.Counter("severe_copies_total", "Copies of high and critical revisions that their stream has acknowledged, repeated ones too.", func() uint64 { return a.Stats().Copies })
 	s.Counter("retries_total", "Alert revisions sent to NATS again.", func() uint64 { return a.Stats().Retries })
 }

@@ -26,7 +26,8 @@ const (
 	bucketAge     = 72 * time.Hour // longer than a scan may be silent before it closes
 	bucketBytes   = 256 << 20
 	bucketTimeout = 5 * time.Second
-	bucketRest    = 30 * time.Second // after a failure, so that alerts do not wait for the next ones
+	bucketRest    = 10 * time.Second // after a failure, so that alerts do not wait for the next ones
+	maxTodo       = 10_000           // sources that wait to be written; more are left to their next revision
 	maxActive     = 32               // alerts of one scanner; of more, those last seen
 	bucketWorkers = 16
 )
@@ -61,16 +62,17 @@ func ScannerKey(a netip.Addr) string {
 	return hex.EncodeToString(b[:])
 }
 
-// scanners writes the bucket. What it cannot write is counted and left: the next revision of the
-// same alert writes it, and alerts wait for nothing.
+// scanners writes the bucket. What it cannot write waits for a later try, and alerts wait for
+// nothing. What waits goes with a crash: then the next revision of the alert writes it.
 type scanners struct {
-	nats *stream.NATS
-	log  *slog.Logger
-
-	mu      sync.Mutex
-	kv      jetstream.KeyValue
+	nats    *stream.NATS
+	log     *slog.Logger
 	replica int
-	rests   time.Time // until then nothing is tried
+
+	mu    sync.Mutex
+	kv    jetstream.KeyValue
+	rests time.Time                  // until then nothing is tried
+	todo  map[string][]*schema.Alert // by key
 
 	failed, written atomic.Uint64
 }
@@ -97,54 +99,90 @@ func (s *scanners) bucket(ctx context.Context) (jetstream.KeyValue, error) {
 
 // note brings the bucket up to the alerts, which NATS has.
 func (s *scanners) note(ctx context.Context, alerts []stream.RawAlert) {
-	if s.resting() {
-		s.failed.Add(uint64(len(alerts)))
+	s.mu.Lock()
+	for _, raw := range alerts {
+		a, err := schema.ParseAlert(raw.Data)
+		if err != nil || !a.Source.IsValid() { // of a newer form it may be none
+			continue
+		}
+		key := ScannerKey(a.Source)
+		if list := s.todo[key]; len(list) < maxActive && len(s.todo) < maxTodo {
+			s.todo[key] = append(list, a)
+		} else {
+			s.failed.Add(1)
+		}
+	}
+	s.mu.Unlock()
+	s.catchUp(ctx)
+}
+
+// Run tries again what could not be written, until ctx ends.
+func (s *scanners) Run(ctx context.Context) error {
+	tick := time.NewTicker(bucketTimeout)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			s.catchUp(ctx)
+		}
+	}
+}
+
+// take returns what is to be written, unless it is to rest.
+func (s *scanners) take() (todo map[string][]*schema.Alert) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Now().Before(s.rests) || len(s.todo) == 0 {
+		return nil
+	}
+	todo, s.todo = s.todo, map[string][]*schema.Alert{}
+	return todo
+}
+
+func (s *scanners) waiting() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return float64(len(s.todo))
+}
+
+// putBack keeps what could not be written, before what has come since.
+func (s *scanners) putBack(key string, list []*schema.Alert, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rests = time.Now().Add(bucketRest)
+	s.todo[key] = append(list, s.todo[key]...)
+	s.failed.Add(1)
+	s.log.Warn("the bucket of active scanners is not written, it is tried again; alerts are published", "key", key, "error", err)
+}
+
+func (s *scanners) catchUp(ctx context.Context) {
+	todo := s.take()
+	if todo == nil {
 		return
 	}
 	ctx, stop := context.WithTimeout(ctx, bucketTimeout)
 	defer stop()
 	kv, err := s.bucket(ctx)
-	if err != nil {
-		s.rest()
-		s.failed.Add(uint64(len(alerts)))
-		s.log.Warn("the bucket of active scanners is not written; alerts are", "error", err)
-		return
-	}
-	bySource := map[string][]*schema.Alert{}
-	for _, raw := range alerts {
-		if a, err := schema.ParseAlert(raw.Data); err == nil && a.Source.IsValid() { // of a newer form it may be none
-			key := ScannerKey(a.Source)
-			bySource[key] = append(bySource[key], a)
-		}
-	}
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, bucketWorkers)
-	for key, list := range bySource {
+	for key, list := range todo {
+		if err != nil {
+			s.putBack(key, list, err)
+			continue
+		}
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
 			if err := s.update(ctx, kv, key, list); err != nil {
-				s.rest()
-				s.failed.Add(1)
-				s.log.Warn("a scanner is not written to its bucket; its next alert is", "bucket", Bucket, "key", key, "error", err)
+				s.putBack(key, list, err)
 				return
 			}
 			s.written.Add(1)
 		})
 	}
 	wait.Wait()
-}
-
-func (s *scanners) resting() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Before(s.rests)
-}
-
-func (s *scanners) rest() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rests = time.Now().Add(bucketRest)
 }
 
 // update reads, joins and writes one key, again if another alerter wrote it meanwhile.
