@@ -21,6 +21,7 @@ import (
 type check struct {
 	Programs []string      `arg:"" optional:"" enum:"ingest,detector,alerter" help:"Programs whose settings are checked: ingest, detector, alerter; all of them unless said otherwise."`
 	Online   bool          `help:"Ask Kafka and NATS too: topics, permissions, stream, clock. Nothing is made there and nothing changed."`
+	Alert    string        `placeholder:"FILE" help:"Alerts, one JSON a line: print on which subjects and to which outputs each would go, or what holds it back, and nothing else. Nothing is sent."`
 	Timeout  time.Duration `name:"check-timeout" default:"10s" help:"How long Kafka and NATS may take to answer for each program."`
 }
 
@@ -43,6 +44,9 @@ func (c *check) Validate() error {
 
 // Run prints what is found. Its error is what has to be changed before the programs work.
 func (c *check) Run(ctx context.Context, s *service.Service) error {
+	if c.Alert != "" {
+		return c.ways(s)
+	}
 	var f diagnosis
 	var wrong []string // each line once: the programs share settings and files
 	var away []error

@@ -47,6 +47,7 @@ type Entry struct {
 	States       []string
 	Sources      []netip.Prefix
 	Sites        []string
+	Assets       []string      // names of the assets file, or * for any
 	UpdatesEvery time.Duration // of one alert, unless its severity rose
 	PerMinute    int           // documents at most; more are held back and counted
 	DeadLetters  string        // file for what the receiver will never take

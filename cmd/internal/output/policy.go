@@ -1,6 +1,7 @@
 package output
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -44,16 +45,34 @@ const maxRemembered = 100_000
 func newPolicy(e *Entry) *policy { return &policy{e: e, last: map[string]lastSaid{}} }
 
 // Wants reports whether an entry asks for an alert, whatever was said before.
-func (e *Entry) Wants(a *schema.Alert) bool {
+func (e *Entry) Wants(a *schema.Alert) bool { return e.unwanted(a) == "" }
+
+// unwanted is why an entry does not ask for an alert, "" if it does.
+func (e *Entry) unwanted(a *schema.Alert) string {
 	ranks := []schema.Severity{schema.Low, schema.Medium, schema.High, schema.Critical}
 	least := slices.Index(ranks, schema.Severity(e.MinSeverity))
+	source := func(p netip.Prefix) bool { return p.Contains(a.Source) }
+	touched := func(asset schema.Asset) bool { return slices.Contains(e.Assets, asset.Name) }
 	// A severity that a newer detector wrote is unknown here: it goes through.
-	if rank := slices.Index(ranks, a.Severity); rank >= 0 && rank < least {
-		return false
+	switch rank := slices.Index(ranks, a.Severity); {
+	case rank >= 0 && rank < least:
+		return "min-severity " + e.MinSeverity
+	case !among(e.Kinds, string(a.Kind)):
+		return fmt.Sprintf("kinds %v", e.Kinds)
+	case !among(e.States, string(a.State)):
+		return fmt.Sprintf("states %v", e.States)
+	case !among(e.Sites, a.Site):
+		return fmt.Sprintf("sites %v", e.Sites)
+	case len(e.Sources) > 0 && !slices.ContainsFunc(e.Sources, source):
+		return fmt.Sprintf("sources %v", e.Sources)
+	case len(e.Assets) > 0 && !slices.ContainsFunc(a.Assets, touched) && !(slices.Contains(e.Assets, anyAsset) && len(a.Assets) > 0):
+		return fmt.Sprintf("assets %v", e.Assets)
 	}
-	return among(e.Kinds, string(a.Kind)) && among(e.States, string(a.State)) && among(e.Sites, a.Site) &&
-		(len(e.Sources) == 0 || slices.ContainsFunc(e.Sources, func(p netip.Prefix) bool { return p.Contains(a.Source) }))
+	return ""
 }
+
+// anyAsset stands for every asset in an entry's list.
+const anyAsset = "*"
 
 // among reports whether a word is in a list, or the list asks for none.
 func among(list []string, word string) bool { return len(list) == 0 || slices.Contains(list, word) }

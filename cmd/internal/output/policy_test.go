@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 func alert(id string, revision uint32) *schema.Alert {
 	return &schema.Alert{
 		ID: id, Revision: revision, State: schema.Open, Kind: schema.Horizontal, Severity: schema.Medium,
-		Source: netip.MustParseAddr("198.51.100.7"), Site: "berlin", FirstSeen: noon, LastSeen: noon,
+		Source: netip.MustParseAddr("198.51.100.7"), Site: "berlin", Touched: schema.Touched{Assets: []schema.Asset{{Name: "billing"}}, AssetsCount: 1}, FirstSeen: noon, LastSeen: noon,
 	}
 }
 
@@ -36,6 +36,9 @@ func TestAnEntryWantsWhatItAsksFor(t *testing.T) {
 		{Entry{States: []string{"close"}}, false},
 		{Entry{Sites: []string{"paris"}}, false},
 		{Entry{Sources: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, false},
+		{Entry{Assets: []string{"vpn", "billing"}}, true},
+		{Entry{Assets: []string{"*"}}, true},
+		{Entry{Assets: []string{"vpn"}}, false},
 	} {
 		if got := c.e.Wants(alert("a", 1)); got != c.wants {
 			t.Errorf("%+v: %v", c.e, got)
