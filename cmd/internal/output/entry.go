@@ -49,6 +49,7 @@ type Entry struct {
 	Sites        []string
 	Assets       []string      // names of the assets file, or * for any
 	UpdatesEvery time.Duration // of one alert, unless its severity rose
+	Digest       time.Duration // scans of low severity from outside are told together, once in so long
 	PerMinute    int           // documents at most; more are held back and counted
 	DeadLetters  string        // file for what the receiver will never take
 }
@@ -125,6 +126,12 @@ func (e *Entry) complete() error {
 		return err
 	}
 	e.fill(usual)
+	if e.Digest != 0 && e.Digest < time.Minute || e.Digest > 24*time.Hour {
+		return fmt.Errorf("digest %v: give 1m to 24h", e.Digest)
+	}
+	if e.Digest != 0 && e.Template == "" && !e.Format.HasDigest() {
+		return fmt.Errorf("digest: it has no form in %s; give another format, or a template", e.Format)
+	}
 	return nil
 }
 

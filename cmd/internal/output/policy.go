@@ -19,10 +19,11 @@ const (
 	limited       // more than per-minute
 	refused       // its receiver will never take it
 	noAlert       // the record is none
+	inDigest      // it is told together with others
 	fates
 )
 
-var fateNames = [fates]string{"sent", "unwanted", "thinned", "rate_limited", "refused", "no_alert"}
+var fateNames = [fates]string{"sent", "unwanted", "thinned", "rate_limited", "refused", "no_alert", "digested"}
 
 // policy decides what an output takes. It belongs to one goroutine.
 type policy struct {
@@ -81,6 +82,9 @@ func among(list []string, word string) bool { return len(list) == 0 || slices.Co
 func (p *policy) decide(a *schema.Alert, now time.Time) fate {
 	if !p.e.Wants(a) {
 		return unwanted
+	}
+	if p.e.belongs(a) {
+		return inDigest
 	}
 	before, known := p.last[a.ID]
 	if known && a.State == schema.Update && a.Severity == before.severity && a.LastSeen.Sub(before.at) < p.e.UpdatesEvery {

@@ -174,7 +174,17 @@ func (o *Set) consume(ctx context.Context, out *output) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Run(ctx); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var digests sync.WaitGroup
+	if out.Digest > 0 {
+		digests.Go(func() { out.tellDigests(ctx) })
+	}
+	err = c.Run(ctx)
+	stop()
+	digests.Wait()
+	out.lastDigest()
+	if err != nil {
 		return fmt.Errorf("output %s: %w", out.Name, err)
 	}
 	out.sink.close()
@@ -198,6 +208,7 @@ func (o *Set) register(s *service.Service) {
 		"Alert revisions that an output's receiver has taken.", "Alert revisions that an output does not ask for.",
 		"Updates left out since another of the alert came within updates-every.", "Alert revisions held back by an output's per-minute.",
 		"Alert revisions that a receiver will never take.", "Records that are no alert.",
+		"Alert revisions that an output tells in a digest.",
 	}
 	for f, name := range fateNames {
 		s.Counters("output_"+name+"_total", help[f], "output", each(func(out *output) uint64 { return out.count[f].Load() }))

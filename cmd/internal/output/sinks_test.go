@@ -24,7 +24,7 @@ import (
 
 func docs(texts ...string) (all []document) {
 	for i, s := range texts {
-		all = append(all, document{[]byte(s), alert("a", uint32(i+1))})
+		all = append(all, document{text: []byte(s), alert: alert("a", uint32(i+1))})
 	}
 	return all
 }

@@ -47,6 +47,8 @@ func (t *Trace) Of(raw []byte, a *schema.Alert) (ways []Way) {
 			w.Why = e.unwanted(a)
 		case thinned:
 			w.Why = fmt.Sprintf("updates-every %v", e.UpdatesEvery)
+		case inDigest:
+			w.Sent, w.Why = true, fmt.Sprintf("digest %v", e.Digest)
 		case limited:
 			w.Why = fmt.Sprintf("per-minute %d", e.PerMinute)
 		default:

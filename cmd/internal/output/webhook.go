@@ -97,7 +97,10 @@ func (o *webhook) contentType() string {
 // message is one for people: Slack's and Teams's webhooks both take a text.
 func (o *webhook) message(d document) []byte {
 	a := d.alert
-	text := fmt.Sprintf("%s [%s, %s] %s", siem.Message(a), a.Severity, a.State, a.ID[:min(12, len(a.ID))])
+	text := d.says
+	if text == "" {
+		text = fmt.Sprintf("%s [%s, %s] %s", siem.Message(a), a.Severity, a.State, a.ID[:min(12, len(a.ID))])
+	}
 	var body any = map[string]string{"text": text}
 	if o.e.Template == "teams" {
 		card := map[string]any{

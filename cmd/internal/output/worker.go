@@ -20,6 +20,7 @@ import (
 type document struct {
 	text  []byte // without a line end
 	alert *schema.Alert
+	says  string // to a person; "": what siem.Message says
 }
 
 // sink is where documents go. send returns when the receiver has taken them, which is then
@@ -51,6 +52,7 @@ type output struct {
 
 	mu     sync.Mutex // one batch at a time, whatever partition it is of
 	policy *policy
+	digest digest
 	sink   sink
 	dead   *file
 }
@@ -62,6 +64,11 @@ const maxBatch = 500
 func (o *output) Process(ctx context.Context, records []*kgo.Record) (int64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if now := time.Now(); o.digest.due(o.Digest, now) {
+		if err := o.tellDigest(ctx, now); err != nil {
+			return 0, err
+		}
+	}
 	var docs []document
 	for _, r := range records {
 		d, f := o.document(r)
@@ -90,7 +97,12 @@ func (o *output) document(r *kgo.Record) (document, fate) {
 		o.log.Warn("a record is left out: it is no alert", append(at, "error", err)...)
 		return document{}, noAlert
 	}
-	if f := o.policy.decide(a, time.Now()); f != sent {
+	now := time.Now()
+	f := o.policy.decide(a, now)
+	if f == inDigest {
+		o.digest.add(a, now)
+	}
+	if f != sent {
 		return document{}, f
 	}
 	text, err := o.writer.Append(nil, r.Value, a)
@@ -98,7 +110,7 @@ func (o *output) document(r *kgo.Record) (document, fate) {
 		o.log.Error("an alert is left out", append(at, "error", err)...)
 		return document{}, refused
 	}
-	return document{text, a}, sent
+	return document{text: text, alert: a}, sent
 }
 
 // deliver sends documents until they are taken or refused for good.
