@@ -22,12 +22,23 @@ import (
 // shippedNATS runs a server as deploy/nats has it, on a port of its own.
 func shippedNATS(t *testing.T) string {
 	t.Helper()
+	return shippedServer(t, "").ClientURL()
+}
+
+// shippedServer has the user of a file too, unless its name is empty.
+func shippedServer(t *testing.T, further string) *server.Server {
+	t.Helper()
 	for name, value := range map[string]string{
 		"NATS_STORE": t.TempDir(), "ADMIN_PASSWORD": "admin-pw", "ALERTER_PASSWORD": "alerter-pw", "SIEM_PASSWORD": "siem-pw", "LIVE_PASSWORD": "live-pw",
+		"TELEGRAF_PASSWORD": "telegraf-pw",
 	} {
 		t.Setenv(name, value)
 	}
-	o, err := server.ProcessConfigFile("../deploy/nats/nats-server.conf")
+	path := "../deploy/nats/nats-server.conf"
+	if further != "" {
+		path = withUser(t, path, further)
+	}
+	o, err := server.ProcessConfigFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +52,26 @@ func shippedNATS(t *testing.T) string {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the server is not ready")
 	}
-	return s.ClientURL()
+	return s
+}
+
+// withUser is the configuration with one user more, in front of the others of the first account.
+func withUser(t *testing.T, config, user string) string {
+	t.Helper()
+	text, err := os.ReadFile(config)
+	more, err2 := os.ReadFile(user)
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	head, tail, ok := strings.Cut(string(text), "users: [\n")
+	if !ok {
+		t.Fatalf("%s has no users", config)
+	}
+	path := filepath.Join(t.TempDir(), "nats-server.conf")
+	if err := os.WriteFile(path, []byte(head+"users: [\n"+string(more)+tail), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // natsUser is a client of the shipped server; what it may not do comes on denied.

@@ -109,6 +109,15 @@ func (p *pairs) labelled(name string, n int, label, value string) {
 
 // A line is one document: a line end in the header becomes a blank, in a value it is written.
 var (
-	cefHeader = strings.NewReplacer(`\`, `\\`, `|`, `\|`, "\r\n", " ", "\n", " ", "\r", " ")
-	cefValue  = strings.NewReplacer(`\`, `\\`, `=`, `\=`, "\r\n", `\n`, "\n", `\n`, "\r", `\r`)
+	cefHeader = plain(`\`, `\\`, `|`, `\|`, "\r\n", " ", "\n", " ", "\r", " ")
+	cefValue  = plain(`\`, `\\`, `=`, `\=`, "\r\n", `\n`, "\n", `\n`, "\r", `\r`)
 )
+
+// plain replaces as told, and every control character that is left by a blank: a NUL ends a line for
+// some readers, and rsyslog writes it as #000.
+func plain(pairs ...string) *strings.Replacer {
+	for c := range byte(0x20) {
+		pairs = append(pairs, string(rune(c)), " ")
+	}
+	return strings.NewReplacer(append(pairs, "\x7f", " ")...)
+}

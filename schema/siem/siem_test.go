@@ -154,6 +154,7 @@ func TestDocumentsAreWhatTheirSchemasSay(t *testing.T) {
 func TestHostileTextStaysWithinItsValue(t *testing.T) {
 	a := alertOf(schema.Horizontal, false, 0)
 	a.Reason = "x|y\\ src=10.0.0.1\nCEF:0|other\r\n<1>injected=\"1\""
+	a.ASName = "nul\x00 tab\t escape\x1b[31m delete\x7f"
 	a.Rule, a.Site = "rule|with=pipe\\\nand line", "site=1 act=denied"
 	raw, err := schema.AppendAlert(nil, a)
 	if err != nil {
@@ -165,8 +166,8 @@ func TestHostileTextStaysWithinItsValue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.ContainsAny(b, "\r\n") {
-			t.Errorf("%s: more than a line: %q", f, b)
+		if bytes.ContainsFunc(b, func(r rune) bool { return r < ' ' || f == CEF && r == 0x7f }) {
+			t.Errorf("%s: more than a line of text: %q", f, b)
 		}
 		if f == CEF {
 			checkCEF(t, string(b), map[string]string{"reason": a.Reason, "cs6": a.Site, "src": "192.0.2.250", "act": "scan-open"}, a.Rule)

@@ -6,8 +6,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -205,5 +207,44 @@ func TestAMessageForPeopleIsOneARequest(t *testing.T) {
 	}
 	if len(bodies) != 4 || !strings.Contains(bodies[0], `{"text":"Horizontal scan by 198.51.100.7 of`) || !strings.Contains(bodies[3], `"AdaptiveCard"`) {
 		t.Errorf("%q", bodies)
+	}
+}
+
+// Whatever an alert says, a message for people is one JSON object that says the same, and to Slack nothing but text.
+func TestAMessageForPeopleIsJSONWhateverItSays(t *testing.T) {
+	for _, hostile := range []string{
+		`"}],"text":"other`, "two\nlines\r\n", `back\slash`, "<!channel> <https://evil.example|here> &amp;", "nul\x00 escape\x1b", "umlaut \u00fc \u2028", "torn \xff\xfe",
+	} {
+		a := alert("a", 1)
+		a.Reason = hostile
+		for template, read := range map[string]func(map[string]any) any{
+			"slack": func(m map[string]any) any {
+				text, _ := m["text"].(string)
+				if strings.ContainsAny(text, "<>") {
+					t.Errorf("Slack reads more than text: %q", text)
+				}
+				return html.UnescapeString(text)
+			},
+			"teams": func(m map[string]any) any {
+				for _, key := range []string{"attachments", "content", "body"} {
+					if list, ok := m[key].([]any); ok && len(list) == 1 {
+						m = list[0].(map[string]any)
+					} else {
+						m = m[key].(map[string]any)
+					}
+				}
+				return m["text"]
+			},
+		} {
+			var m map[string]any
+			o := newWebhook(&Entry{Template: template})
+			if err := stdjson.Unmarshal(o.message(document{alert: a}), &m); err != nil {
+				t.Errorf("%s with %q: %v", template, hostile, err)
+				continue
+			}
+			if text, _ := read(m).(string); !strings.Contains(text, strings.ToValidUTF8(hostile, "\ufffd")) && !strings.Contains(text, strings.ToValidUTF8(hostile, "\ufffd\ufffd")) {
+				t.Errorf("%s says %q, of %q", template, text, hostile)
+			}
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/segmentio/encoding/json"
@@ -47,7 +48,12 @@ func newWebhook(e *Entry) *webhook {
 
 func (o *webhook) send(ctx context.Context, docs []document) error {
 	if o.e.Template != "" {
-		return each(docs, func(d document) error { return o.post(ctx, "application/json", o.message(d)) })
+		said := make([]document, len(docs)) // what was refused is kept as it was sent
+		for i, d := range docs {
+			said[i] = d
+			said[i].text = o.message(d)
+		}
+		return each(said, func(d document) error { return o.post(ctx, "application/json", d.text) })
 	}
 	var body []byte
 	for _, d := range docs {
@@ -94,6 +100,10 @@ func (o *webhook) contentType() string {
 	return "application/x-ndjson"
 }
 
+// slackText keeps a text from being a link or from calling a channel: Slack reads <...> as such
+// (its "Formatting text for app surfaces"). A TextBlock's Markdown cannot call anybody.
+var slackText = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 // message is one for people: Slack's and Teams's webhooks both take a text.
 func (o *webhook) message(d document) []byte {
 	a := d.alert
@@ -101,7 +111,7 @@ func (o *webhook) message(d document) []byte {
 	if text == "" {
 		text = fmt.Sprintf("%s [%s, %s] %s", siem.Message(a), a.Severity, a.State, a.ID[:min(12, len(a.ID))])
 	}
-	var body any = map[string]string{"text": text}
+	var body any = map[string]string{"text": slackText.Replace(text)}
 	if o.e.Template == "teams" {
 		card := map[string]any{
 			"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
