@@ -71,10 +71,11 @@ func (a *Alert) Transport() string {
 }
 
 // maySpoof reports whether nothing shows that the source got an answer: it is external, sent one
-// packet a flow, over TCP lone SYNs, and neither completed a handshake nor held a session. A scanner
+// packet a flow, over TCP lone SYNs, and neither completed a handshake nor held a session. Where packets
+// are sampled, one packet of a flow means nothing. A scanner
 // such as masscan looks the same, and so does a flood with made-up sources: it is a doubt, and no proof.
 func (a *Alert) maySpoof() bool {
-	if a.Internal || a.Flows == 0 || a.Packets != a.Flows || len(a.Answered) > 0 || a.Outcomes["answered"]+a.Outcomes["reached"] > 0 {
+	if a.Internal || a.Sampling > 1 || a.Flows == 0 || a.Packets != a.Flows || len(a.Answered) > 0 || a.Outcomes["answered"]+a.Outcomes["reached"] > 0 {
 		return false
 	}
 	for flags := range a.Flags {

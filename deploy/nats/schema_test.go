@@ -75,6 +75,27 @@ func TestRealAlertsHaveThePublishedForm(t *testing.T) {
 	t.Logf("%d alerts", len(alerts))
 }
 
+// Each shape, version of IP and turn of life: the same alerts that are reviewed in the forms of SIEMs.
+func TestEveryShapeAndTurnHasThePublishedForm(t *testing.T) {
+	s := published(t)
+	text, err := os.ReadFile("../../schema/siem/testdata/native.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[[2]any]int{}
+	for line := range strings.Lines(string(text)) {
+		a := parsed(t, line)
+		if err := s.Validate(a); err != nil {
+			t.Errorf("%v\n%s", err, line)
+		}
+		m := a.(map[string]any)
+		seen[[2]any{m["kind"], m["state"]}]++
+	}
+	if len(seen) != 6*3 {
+		t.Errorf("%d shapes and states: %v", len(seen), seen)
+	}
+}
+
 func TestWhatIsNoAlertIsRefused(t *testing.T) {
 	s, good := published(t), replayed(t)[0]
 	for _, change := range []func(map[string]any){

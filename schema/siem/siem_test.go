@@ -102,7 +102,7 @@ func documents(t *testing.T, f Format) []byte {
 
 // Every shape, version of IP and turn of life, in every form, is as it was reviewed.
 func TestADocumentIsAsItWasReviewed(t *testing.T) {
-	for _, f := range []Format{ECS, OCSF, CEF, CEE} {
+	for _, f := range formats {
 		got, golden := documents(t, f), filepath.Join("testdata", string(f)+".golden")
 		if *update {
 			if err := os.WriteFile(golden, got, 0o600); err != nil {
