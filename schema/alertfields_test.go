@@ -30,7 +30,7 @@ var sources = map[string][2]string{
 	"targets": {"addresses", "flows"}, "top_ports": {"ports, hosts each", "flows"}, "footprint": {"ports or addresses", "flows"},
 	"coverage": {"addresses, /24s or /64s", "flows, internal prefixes"}, "hosts_sketch": {"HyperLogLog", "flows"}, "source_ports": {"ports", "flows"},
 	"outcomes": {"flows", "flows"}, "flags": {"flows", "flows"}, "peak_flows_minute": {"flows a minute", "flows"}, "exporters": {"addresses", "flows"},
-	"sampling": {"packets for one", "exporters, `--sampling` of ingest"}, "targets_estimate": {"targets", "flows, sampling rates"}, "answered": {"address, port", "flows"},
+	"sampling": {"packets for one", "exporters"}, "targets_estimate": {"targets", "flows, sampling rates"}, "answered": {"address, port", "flows"},
 	"assets": {"at most 16", "assets file, flows"}, "assets_count": {"assets, at most 256", "assets file, flows"}, "origin": {"Kafka offsets", "Kafka"},
 }
 
