@@ -200,14 +200,27 @@ var behindFaults = []struct {
 }{
 	{"NATS killed", func(b *behind, away time.Duration) { b.lone.kill(); time.Sleep(away); b.lone.start() }},
 	{"NATS ended", func(b *behind, away time.Duration) { b.lone.terminate(); time.Sleep(away); b.lone.start() }},
-	{"alerter killed", func(b *behind, _ time.Duration) { b.alerter.kill(); b.alerter = b.launch("alerter", b.flags...) }},
+	{"alerter killed", func(b *behind, _ time.Duration) {
+		b.joins()
+		b.alerter.kill()
+		b.alerter = b.launch("alerter", b.flags...)
+	}},
 	{"alerter ended", func(b *behind, _ time.Duration) {
-		b.alerter.becomesReady()
+		b.joins()
 		b.alerter.terminate()
 		b.alerter = b.launch("alerter", b.flags...)
 	}},
 	{"webhook says 503", func(b *behind, away time.Duration) { b.web.is("503"); time.Sleep(away); b.web.is("") }},
 	{"webhook hangs up", func(b *behind, away time.Duration) { b.web.is("hangs up"); time.Sleep(away); b.web.is("") }},
+}
+
+// joins waits until the alerter and its outputs are members: see stable.
+func (b *behind) joins() {
+	b.t.Helper()
+	b.alerter.becomesReady()
+	for _, group := range []string{b.topic, b.topic + ".file", b.topic + ".web"} {
+		b.joined(group)
+	}
 }
 
 // verdict compares what each has with what was said.

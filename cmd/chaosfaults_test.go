@@ -51,22 +51,11 @@ func (c *chaos) take() *process {
 }
 
 func (c *chaos) killOne() {
-	c.stable()
+	if *broker == "" {
+		c.stable(c.prefix + "detectors")
+	}
 	c.take().kill()
 	c.detector()
-}
-
-// stable waits until nobody is about to join: kfake keeps a member for ever that dies while
-// it waits for its answer (its group.reply sets no timer then). Apache Kafka does not.
-func (c *chaos) stable() {
-	if *broker != "" {
-		return
-	}
-	cl := kadm.NewClient(c.cl)
-	eventually(c.t, "the group is stable", func() bool {
-		groups, err := cl.DescribeGroups(c.t.Context(), c.prefix+"detectors")
-		return err == nil && slices.Contains([]string{"Stable", "Empty", "Dead"}, groups[c.prefix+"detectors"].State)
-	})
 }
 
 // sleepOne has one sleep for longer than its session; it works on when it wakes.
@@ -155,6 +144,10 @@ func (c *chaos) replay() {
 }
 
 func (c *chaos) killAlerter() {
+	if *broker == "" {
+		c.alerter.becomesReady() // it has joined
+		c.joined(c.prefix + "alerters")
+	}
 	c.alerter.kill()
 	c.startAlerter()
 }

@@ -106,6 +106,23 @@ func (w *world) waits(group, topic string) {
 	})
 }
 
+// stable waits until nobody is about to join: kfake keeps a member for ever that dies while
+// it waits for its answer (its group.reply sets no timer then). Apache Kafka does not.
+func (w *world) stable(group string) { w.inState(group, "Stable", "Empty", "Dead") }
+
+// joined is stable with a member at least, of a group whose member has just been started.
+func (w *world) joined(group string) { w.inState(group, "Stable") }
+
+func (w *world) inState(group string, states ...string) {
+	w.t.Helper()
+	cl := kadm.NewClient(w.client())
+	defer cl.Close()
+	eventually(w.t, group+" is stable", func() bool {
+		groups, err := cl.DescribeGroups(w.t.Context(), group)
+		return err == nil && slices.Contains(states, groups[group].State)
+	})
+}
+
 // commits waits until group has committed anything.
 func (w *world) commits(group string) {
 	w.t.Helper()
