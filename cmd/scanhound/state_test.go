@@ -74,7 +74,7 @@ func TestTheStateInKafkaIsListed(t *testing.T) {
 		`\n +1 +3 +254 +2 +4m1[6-9]s +[0-3]s +4000 +4500 +\d+ +\d+ +differ +48h +\d +0 *\n`,
 		`partition 1, part 9 is refused: a newer program wrote it: version 99`,
 		`partition 1, part 8 is refused: its checksum is wrong; a detector builds it from the flows`,
-		`\n +1 +7 +(7|8|9|10)s +4500 +11 +\d+ +\d+ +0000000000000007 +3 +48h +2027-01-15T08:00:00Z +\d +0 *\n`,
+		`\n +1 +7 +(7|8|9|10)s +4500 +11 +\d+ +\d+ +0000000000000007 +4 +48h +2027-01-15T08:00:00Z +\d +0 *\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(got.stdout) {
 			t.Errorf("no %s in\n%s", want, got.stdout)
