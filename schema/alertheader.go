@@ -65,12 +65,6 @@ func (h *AlertHeader) SevereSubjects(site string) []string {
 
 func (h *AlertHeader) place(site string) string { return token(site) + "." + h.ID[:1] + "." + h.ID }
 
-// SomeSubjects are those of an alert that does not exist, to ask whether one would be taken.
-func SomeSubjects(site string) []string {
-	h := AlertHeader{ID: "0", Severity: Critical}
-	return append(h.SevereSubjects(site), h.Subject(site))
-}
-
 // MessageID is the name of one revision: NATS drops a second message that has it.
 func (h *AlertHeader) MessageID() string { return fmt.Sprintf("%s.%d", h.ID, h.Revision) }
 

@@ -112,7 +112,8 @@ type NATS struct {
 
 	dialed    chan struct{} // is closed when nc is known
 	violation atomic.Pointer[violation]
-	trouble   Trouble // of those who wait for the stream
+	trouble   Trouble      // of those who wait for the stream
+	silent    atomic.Int64 // ns since 1970: until then nobody asks about the copies
 }
 
 // DialNATS begins to connect and goes on for ever; it does not wait for a server.

@@ -12,10 +12,10 @@ import (
 // largestSkew is how far two clocks that are kept by NTP never are apart.
 const largestSkew = 2 * time.Second
 
-// CheckNATS logs what keeps alerts of these subjects from being stored, what in the stream differs
+// CheckNATS logs what keeps alerts of a subject from being stored, what in the stream differs
 // from the settings, and a clock that is wrong. It makes nothing. The error is that NATS
 // does not answer until ctx ends.
-func CheckNATS(ctx context.Context, cfg NATSConfig, subjects []string, log *slog.Logger) error {
+func CheckNATS(ctx context.Context, cfg NATSConfig, subject string, log *slog.Logger) error {
 	n, err := DialNATS(cfg, log)
 	if err != nil {
 		return err
@@ -33,11 +33,8 @@ func CheckNATS(ctx context.Context, cfg NATSConfig, subjects []string, log *slog
 			return nil
 		}
 	}
-	for _, subject := range subjects {
-		if err := n.Takes(ctx, subject); err != nil {
-			log.Error("alerts would not be stored", "error", err)
-			break
-		}
+	if err := n.Takes(ctx, subject); err != nil {
+		log.Error("alerts would not be stored", "error", err)
 	}
 	return nil
 }

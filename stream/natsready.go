@@ -17,6 +17,12 @@ import (
 // subject (nats-server/server/errors.json, JSStreamNotMatchErr).
 const codeOtherStream = 10060
 
+// How long an answer about the copies may take, and how long none is asked for after it did not come.
+const (
+	copiesTimeout = time.Second
+	copiesRest    = 5 * time.Minute
+)
+
 // nobody is the name of no stream.
 const nobody = "scanhound-asks-only"
 
@@ -31,7 +37,10 @@ func (n *NATS) Takes(ctx context.Context, subject string) error {
 	if err := n.trouble.Now(); err != nil {
 		return err
 	}
-	return n.takes(ctx, subject)
+	if err := n.takes(ctx, subject); err != nil {
+		return err
+	}
+	return n.takesCopies(ctx)
 }
 
 func (n *NATS) takes(ctx context.Context, subject string) error {
@@ -46,6 +55,28 @@ func (n *NATS) takes(ctx context.Context, subject string) error {
 		err = errors.New("the server does not heed " + jetstream.ExpectedStreamHeader)
 	}
 	return fmt.Errorf("alerts are not stored by NATS: ask about %s: %w", subject, n.because(asked, err))
+}
+
+// takesCopies says that no stream has the subjects of the copies of severe alerts. Nothing is sent
+// there, since it would wake whoever listens to what is critical. Who may not ask gets no answer, and
+// does not ask again soon.
+func (n *NATS) takesCopies(ctx context.Context) error {
+	if time.Now().UnixNano() < n.silent.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, copiesTimeout)
+	defer cancel()
+	for _, subject := range schema.SevereSubjects {
+		switch _, err := n.js.StreamNameBySubject(ctx, subject); {
+		case err == nil:
+		case !errors.Is(err, jetstream.ErrStreamNotFound):
+			n.silent.Store(time.Now().Add(copiesRest).UnixNano())
+			return nil
+		default:
+			return fmt.Errorf("copies of severe alerts are not stored by NATS: no stream has the subject %s: was it deleted? restart the alerter, or make it as docs/alert.md says", subject)
+		}
+	}
+	return nil
 }
 
 // because adds to an error of a request why it was not answered, if NATS has told since.

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"github.com/scanhound/scanhound/internal/defaults"
+	"github.com/scanhound/scanhound/schema"
 	"github.com/scanhound/scanhound/stream"
 )
 
@@ -80,6 +82,33 @@ func TestAskingStoresNothingAndSeesThatTheStreamIsGone(t *testing.T) {
 	}
 	if err := n.Takes(soon(t), someSubject); err == nil || !strings.Contains(err.Error(), "JetStream is off in this server or for this account, or the stream has no leader, or was deleted") {
 		t.Errorf("it says %v", err)
+	}
+}
+
+func TestWhatListensToCriticalAlertsIsNotWokenByQuestions(t *testing.T) {
+	n := as(t, server.Options{}, []string{">"}, []string{">"})
+	heard := make(chan string, 10)
+	for _, subject := range schema.SevereSubjects {
+		if _, err := n.Conn().Subscribe(subject, func(m *nats.Msg) { heard <- m.Subject }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Takes(soon(t), someSubject); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.JetStream().DeleteStream(soon(t), schema.SevereStream(schema.AlertStream)); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Takes(soon(t), someSubject); err == nil || !strings.Contains(err.Error(), "copies of severe alerts are not stored") {
+		t.Errorf("without their stream it says %v", err)
+	}
+	if err := n.Conn().FlushWithContext(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case subject := <-heard:
+		t.Errorf("a question was asked on %s", subject)
+	default:
 	}
 }
 

@@ -129,6 +129,9 @@ func (n *NATS) unseen(ctx context.Context, want alertStream, err error) error {
 
 // takesAll says why alerts would not be stored that are of the stream's subjects.
 func (n *NATS) takesAll(ctx context.Context, want alertStream) error {
+	if want.copies {
+		return n.takesCopies(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	for _, subject := range want.subjects {

@@ -137,12 +137,8 @@ func (a *Alerter) giveUp(ctx context.Context) error {
 
 // takes says why NATS would not store an alert.
 func (a *Alerter) takes(ctx context.Context) error {
-	for _, subject := range schema.SomeSubjects(a.cfg.Site) {
-		if err := a.nats.Takes(ctx, subject); err != nil {
-			return err
-		}
-	}
-	return nil
+	h := schema.AlertHeader{ID: "0"}
+	return a.nats.Takes(ctx, h.Subject(a.cfg.Site))
 }
 
 // connect waits for NATS and Kafka.

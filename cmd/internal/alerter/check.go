@@ -27,7 +27,8 @@ func Readable(cfg Config, s *service.Service) error {
 // makes and changes nothing.
 func Check(ctx context.Context, cfg Config, log *slog.Logger) error {
 	err := stream.CheckPermissions(ctx, cfg.Kafka, stream.Needs{Group: cfg.Group, Topics: map[string][]string{cfg.AlertsTopic: {"Read"}}}, log)
-	if also := stream.CheckNATS(ctx, cfg.NATS, schema.SomeSubjects(cfg.Site), log); also != nil {
+	h := schema.AlertHeader{ID: "0"}
+	if also := stream.CheckNATS(ctx, cfg.NATS, h.Subject(cfg.Site), log); also != nil {
 		return errors.Join(err, fmt.Errorf("look at NATS: %w", also))
 	}
 	return err
