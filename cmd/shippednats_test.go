@@ -171,6 +171,9 @@ func TestTheShippedNATSLetsEachDoItsWorkAndNoMore(t *testing.T) {
 	siem.takes(ctx, sent)
 	for _, want := range sent {
 		m, err := heard.NextMsg(patience)
+		for err == nil && len(m.Data) == 0 { // the alerter's question whether alerts would be stored
+			m, err = heard.NextMsg(patience)
+		}
 		if err != nil || string(m.Data) != want {
 			t.Errorf("live heard %v, %v", m, err)
 		}
