@@ -229,7 +229,8 @@ func syslogNG(t *testing.T) string {
 		}
 	}
 	packages := t.TempDir()
-	fetched(t, packages, nil, "apt-get", "download", "-q", "libivykis0", "libnet1", "libwrap0", "syslog-ng-core")
+	const download = "apt-get download -q libivykis0 libnet1 libwrap0 syslog-ng-core"
+	fetched(t, packages, nil, "sh", "-c", download+" || { apt-get update -q && "+download+"; }") // where the lists are missing or old
 	all, err := filepath.Glob(filepath.Join(packages, "*.deb"))
 	if err != nil || len(all) != 4 {
 		t.Fatalf("packages %v, %v", all, err)
